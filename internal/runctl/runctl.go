@@ -1,0 +1,117 @@
+// Package runctl lets the parts of one run in one process reach each other: a
+// signal reaches a watcher that loops for ever, a failed background flush
+// reaches the DoFn above it. DoFns are serialised and can't hold a context or
+// a channel, so they hold the run's id and look the Control up by it.
+package runctl
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Control is one run's control. All methods are safe for concurrent use.
+type Control struct {
+	mu       sync.Mutex
+	err      error
+	draining chan struct{}
+	hard     context.Context
+	stop     context.CancelCauseFunc
+}
+
+var (
+	mu       sync.Mutex
+	controls = map[string]*Control{}
+)
+
+// Of returns the control of a run, made when it is asked for first: a worker
+// process on a cluster has one that nobody drains.
+func Of(run string) *Control {
+	mu.Lock()
+	defer mu.Unlock()
+	c := controls[run]
+	if c == nil {
+		hard, stop := context.WithCancelCause(context.Background())
+		c = &Control{draining: make(chan struct{}), hard: hard, stop: stop}
+		controls[run] = c
+	}
+	return c
+}
+
+// Forget removes the run's control; it is for the one who started the run.
+func Forget(run string) {
+	mu.Lock()
+	defer mu.Unlock()
+	delete(controls, run)
+}
+
+// Drain asks the run to end: no new file, what is in hand is committed. After
+// bound has passed Context is cancelled, so that a database that is away can't
+// hold the exit. Only the first call counts.
+func (c *Control) Drain(bound time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.draining:
+		return
+	default:
+	}
+	close(c.draining)
+	time.AfterFunc(bound, func() { c.stop(ErrDrainBound) })
+}
+
+// ErrDrainBound is the cause of Context's end when draining took too long.
+var ErrDrainBound = errDrainBound{}
+
+type errDrainBound struct{}
+
+func (errDrainBound) Error() string { return "draining took longer than allowed" }
+
+// Draining is closed when the run drains.
+func (c *Control) Draining() <-chan struct{} { return c.draining }
+
+// IsDraining reports whether Draining is closed.
+func (c *Control) IsDraining() bool {
+	select {
+	case <-c.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// Fail ends the run with err. Only the first error counts.
+func (c *Control) Fail(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Unlock()
+	c.stop(err)
+}
+
+// Err returns the error given to Fail first, or nil.
+func (c *Control) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Context ends when the run fails, or when its draining has taken longer than
+// its bound; context.Cause tells which.
+func (c *Control) Context() context.Context { return c.hard }
+
+// Sleep waits for d and reports true, or false at once when the run drains,
+// fails, or ctx ends.
+func (c *Control) Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.draining:
+	case <-c.hard.Done():
+	case <-ctx.Done():
+	}
+	return false
+}

@@ -1,0 +1,78 @@
+package record
+
+import "time"
+
+// File is one version of a file. The same path with another size or
+// modification time is another version. File is comparable.
+type File struct {
+	// Path is the path as the file system gives it, which may hold bytes that
+	// are no UTF-8.
+	Path string
+	// Size is in bytes.
+	Size int64
+	// Modified is the modification time in microseconds since 1970-01-01 UTC:
+	// cut, not rounded, to the resolution of PostgreSQL.
+	Modified int64
+}
+
+// ModTime returns the modification time in UTC.
+func (f File) ModTime() time.Time { return time.UnixMicro(f.Modified).UTC() }
+
+// Work is a file version that is to be loaded, or to be loaded to its end.
+type Work struct {
+	File File
+	// Fingerprint is the one the version was begun with, empty for a version
+	// that no load has begun: a begun version goes on with the split it has.
+	Fingerprint string
+	// Done holds the start bytes of the ranges that are in the ledger, in
+	// ascending order. They are not read again.
+	Done []int64
+}
+
+// Range is the unit of work and of the ledger: a run of whole records of one
+// file version, keyed by File and Start. It is a reference and holds no data.
+type Range struct {
+	File        File
+	Fingerprint string
+	// Start and End are byte offsets; End is exclusive.
+	Start, End int64
+	// FirstLine is the line at Start, 1-based; the header is line 1.
+	FirstLine int64
+	// Records counts the records of the range, the malformed ones included.
+	Records int64
+	// Last tells that the file has no range after this one.
+	Last bool
+	// Header is the header record as it stands in the file, without its line
+	// end; the format's reader knows what it means.
+	Header []byte
+	// Failure, where set, says why the file can't be read as a whole. Such a
+	// range has no records and is the only one of its file.
+	Failure *Fault
+	// FailureLine is the line that Failure speaks of, 0 when it speaks of none.
+	FailureLine int64
+}
+
+// Status is what a ledger says of a file version.
+type Status string
+
+// The states of a file version. The zero value is a version that the ledger
+// does not know.
+const (
+	StatusUnknown    Status = ""
+	StatusLoading    Status = "loading"
+	StatusLoaded     Status = "loaded"
+	StatusFailed     Status = "failed"
+	StatusSuperseded Status = "superseded"
+)
+
+// FileState is a ledger's answer about one file version.
+type FileState struct {
+	Status Status
+	// Fingerprint and Done are those of Work; set while Status is loading.
+	Fingerprint string
+	Done        []int64
+	// UnreadableSince is the time, in microseconds since 1970-01-01 UTC, of the
+	// latest failure to read the version that no commit has followed; 0 when
+	// there is none. Such a version stays pending and is tried again.
+	UnreadableSince int64
+}
