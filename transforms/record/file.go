@@ -38,6 +38,8 @@ type Range struct {
 	Start, End int64
 	// FirstLine is the line at Start, 1-based; the header is line 1.
 	FirstLine int64
+	// Index is the place of the range among those of its file, from 0.
+	Index int64
 	// Records counts the records of the range, the malformed ones included.
 	Records int64
 	// Last tells that the file has no range after this one.

@@ -1,0 +1,120 @@
+package postgresio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Database names a PostgreSQL database. It is what DoFns carry: the connection
+// string itself, with its password, is never serialised into a job.
+//
+// A process learns the connection string of a name by SetURL; for a name
+// without one, as in a worker that a cluster started, DATABASE_URL and the PG*
+// variables of the environment count.
+type Database struct {
+	Name string
+}
+
+var urls sync.Map // name to connection string
+
+// SetURL sets the connection string of a name in this process: a
+// postgres:// URL or key=value pairs, or empty for the environment's.
+func SetURL(name, url string) Database {
+	urls.Store(name, url)
+	return Database{Name: name}
+}
+
+// errBadURL carries no detail, because the parser's may hold the password.
+var errBadURL = errors.New("the connection string (DATABASE_URL, PG* or postgres.url) is not valid; " +
+	"it must look like postgres://user:password@host:5432/database?sslmode=verify-full, or be key=value pairs")
+
+// sessionSettings hold for every connection: a worker that vanished must free
+// its locks, and our lookups by key must not turn into scans while the
+// planner has no statistics of a table that has just been created.
+const sessionSettings = `SELECT
+	set_config('application_name', 'cartstream', false),
+	set_config('idle_in_transaction_session_timeout', '60s', false),
+	set_config('tcp_keepalives_idle', '15', false),
+	set_config('tcp_keepalives_interval', '5', false),
+	set_config('tcp_keepalives_count', '3', false),
+	set_config('timezone', 'UTC', false),
+	set_config('enable_seqscan', 'off', false),
+	set_config('jit', 'off', false)`
+
+// Open returns a pool of at most maxConns connections. It does not connect.
+func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, error) {
+	url := os.Getenv("DATABASE_URL")
+	if v, ok := urls.Load(d.Name); ok && v.(string) != "" {
+		url = v.(string)
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errBadURL
+	}
+	config.MaxConns = maxConns
+	config.MinConns = 0
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = 10 * time.Second
+	}
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	config.ConnConfig.DialFunc = dialer.DialContext
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sessionSettings)
+		return err
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// The waiting of Wait: how often, and how long between, PostgreSQL is tried.
+const (
+	waitTries = 30
+	waitPause = 2 * time.Second
+)
+
+// Wait waits until the database answers: 30 tries, 2 s apart, each logged. It
+// returns at once what no waiting will mend, such as a wrong password.
+func (d Database) Wait(ctx context.Context) error {
+	pool, err := d.Open(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	where := describe(pool.Config().ConnConfig)
+	for try := 1; ; try++ {
+		err = pool.Ping(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !isTransient(err):
+			return fmt.Errorf("can't use %s: %w", where, safe(err))
+		case try == waitTries:
+			return fmt.Errorf("there is no PostgreSQL at %s: gave up after %d tries, %s apart: %w; "+
+				"set DATABASE_URL or the PG* variables, or start the server", where, waitTries, waitPause, safe(err))
+		}
+		slog.WarnContext(ctx, fmt.Sprintf("Waiting for PostgreSQL at %s (try %d of %d)", where, try, waitTries), "error", safe(err))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(waitPause):
+		}
+	}
+}
+
+// describe names the server without any secret.
+func describe(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("%s, database %s, user %s",
+		net.JoinHostPort(c.Host, fmt.Sprint(c.Port)), c.Database, c.User)
+}

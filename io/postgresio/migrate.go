@@ -1,0 +1,83 @@
+package postgresio
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/tern/v2/migrate"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationLock is held while the schema is looked at and changed, so that two
+// processes that start at once don't both create it. The number is arbitrary.
+const migrationLock = 7231894650113
+
+// Migrate brings the ledger's schema to this version, and then runs the given
+// statements, which must be repeatable (create table if not exists …). It is
+// safe when several processes start at once.
+func Migrate(ctx context.Context, d Database, statements ...string) error {
+	pool, err := d.Open(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", safe(err))
+	}
+	defer conn.Release()
+	if err := migrateLocked(ctx, conn.Conn(), statements); err != nil {
+		return fmt.Errorf("migrate: %w", safe(err))
+	}
+	return nil
+}
+
+func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) error {
+	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", migrationLock); err != nil {
+		return err
+	}
+	// The session ends with the pool, and the lock with it.
+	if err := createSchema(ctx, conn); err != nil {
+		return err
+	}
+	migrator, err := migrate.NewMigrator(ctx, conn, "cartstream.schema_version")
+	if err != nil {
+		return err
+	}
+	migrator.OnStart = func(sequence int32, name, _, _ string) {
+		slog.InfoContext(ctx, "Migrating the schema cartstream", "step", sequence, "name", name)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := migrator.LoadMigrations(files); err != nil {
+		return err
+	}
+	if err := migrator.Migrate(ctx); err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createSchema asks first, so that a role without the right to create schemas
+// can use one that is there.
+func createSchema(ctx context.Context, conn *pgx.Conn) error {
+	var there bool
+	if err := conn.QueryRow(ctx, "select to_regnamespace('cartstream') is not null").Scan(&there); err != nil || there {
+		return err
+	}
+	_, err := conn.Exec(ctx, "create schema cartstream")
+	return err
+}

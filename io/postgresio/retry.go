@@ -1,0 +1,125 @@
+package postgresio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+)
+
+// isTransient reports whether an error may pass by itself: the connection, a
+// server that stops, starts or has no room, and transactions that lost
+// against another one. SQLSTATE classes: PostgreSQL manual, appendix A.
+func isTransient(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return isTransientState(pg.Code)
+	}
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func isTransientState(code string) bool {
+	switch code {
+	case "25006", // read-only: a standby, or a primary while it fails over
+		"25P03", // idle_in_transaction_session_timeout
+		"26000", // prepared statement gone, as behind a pooler
+		"40001", // serialization_failure
+		"40P01", // deadlock_detected
+		"55P03", // lock_not_available
+		"55006": // object_in_use
+		return true
+	}
+	switch code[:min(2, len(code))] {
+	case "08", // connection
+		"53", // insufficient resources: disk, memory, connections
+		"57", // operator intervention: shutdown, crash, cancel, starting up
+		"58": // system error outside PostgreSQL: I/O
+		return true
+	}
+	return false
+}
+
+// isRowFault reports whether an error is about what a row holds and not about
+// the whole load: data exceptions, integrity constraints, and exceptions that
+// triggers raise.
+func isRowFault(err error) (*pgconn.PgError, bool) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || len(pg.Code) != 5 {
+		return nil, false
+	}
+	switch pg.Code[:2] {
+	case "22", "23", "P0", "44", "21", "09", "27", "38", "39":
+		return pg, true
+	case "54": // program_limit_exceeded: an index row that is too wide
+		return pg, pg.Code == "54000"
+	}
+	return pg, false
+}
+
+const uniqueViolation = "23505"
+
+// safe drops from an error what may hold the connection string.
+func safe(err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && connect.Unwrap() != nil {
+		return connect.Unwrap()
+	}
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errBadURL
+	}
+	return err
+}
+
+// retry calls try until it succeeds, fails with what is not transient, the
+// run's hard end comes, or limit has passed (0: no limit). Between tries it
+// waits 1, 2, 4 … at most 30 s, with jitter, and says so.
+func retry(control *runctl.Control, limit time.Duration, what string, try func(ctx context.Context) error) error {
+	wait := &backoff.ExponentialBackOff{
+		InitialInterval: time.Second, Multiplier: 2, MaxInterval: 30 * time.Second, RandomizationFactor: 0.1,
+	}
+	wait.Reset()
+	ctx := control.Context()
+	start := time.Now()
+	for {
+		err := try(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case !isTransient(err):
+			return fmt.Errorf("%s: %w", what, safe(err))
+		case limit > 0 && time.Since(start) > limit:
+			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, safe(err))
+		}
+		pause := wait.NextBackOff()
+		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", safe(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+func inSeconds(d time.Duration) string {
+	n := int(math.Round(d.Seconds()))
+	if n == 1 {
+		return "1 second"
+	}
+	return fmt.Sprintf("%d seconds", n)
+}
