@@ -1,0 +1,39 @@
+package transforms
+
+import (
+	"reflect"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+func init() {
+	beam.RegisterType(reflect.TypeFor[record.DeadLetter]())
+	register.Emitter1[record.DeadLetter]()
+}
+
+// Register makes DeadLetters and Split usable for records of T.
+func Register[T any]() {
+	registerType[T]()
+	beam.RegisterType(reflect.TypeFor[record.Record[T]]())
+	register.Emitter1[T]()
+	register.Emitter1[*record.Record[T]]()
+	register.DoFn2x0[*record.Record[T], func(record.DeadLetter)](&deadLettersFn[T]{})
+	register.DoFn3x0[*record.Record[T], func(T), func(record.DeadLetter)](&splitFn[T]{})
+}
+
+// RegisterRules makes Validate usable for records of T with rules of R.
+func RegisterRules[T any, R Rules[T]]() {
+	registerType[R]()
+	register.DoFn2x0[*record.Record[T], func(*record.Record[T])](&validateFn[T, R]{})
+}
+
+// registerType leaves out types without a name, such as string: Beam knows
+// them and refuses to register them.
+func registerType[T any]() {
+	if t := reflect.TypeFor[T](); t.PkgPath() != "" && t.Name() != "" {
+		beam.RegisterType(t)
+	}
+}
