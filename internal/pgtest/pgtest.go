@@ -1,0 +1,134 @@
+// Package pgtest gives tests a real PostgreSQL: an empty database for each
+// test on one server for each test binary, or a server of the test's own that
+// it may stop and kill.
+//
+// A test binary that uses it has
+//
+//	func TestMain(m *testing.M) { pgtest.Main(m) }
+//
+// Where CARTSTREAM_TEST_DATABASE_URL is set, databases are made on the server
+// that it names.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cartstream/cartstream/internal/embeddedpg"
+)
+
+const (
+	urlEnv = "CARTSTREAM_TEST_DATABASE_URL"
+
+	// startBound leaves time for the download of PostgreSQL, once a machine.
+	startBound = 5 * time.Minute
+	stopBound  = time.Minute
+	queryBound = 30 * time.Second
+)
+
+// shared is the server of this test binary.
+var shared struct {
+	once   sync.Once
+	server *embeddedpg.Server
+	err    error
+}
+
+// Main runs the tests and exits.
+func Main(m *testing.M) {
+	embeddedpg.RunChildIfAsked()
+	code := m.Run()
+	if shared.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopBound)
+		if err := shared.server.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+		cancel()
+	}
+	os.Exit(code)
+}
+
+// Database returns the URL of a new and empty database, which is dropped when
+// the test ends, whoever is still connected.
+func Database(t testing.TB) string {
+	t.Helper()
+	server, err := serverURL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		t.Fatalf("%s must be of the form postgres://user:password@host:port/database", urlEnv)
+	}
+	name := "test_" + strings.ToLower(rand.Text())
+	run(t, server, "create database "+name+" template template0")
+	t.Cleanup(func() { run(t, server, "drop database if exists "+name+" with (force)") })
+	u.Path = "/" + name
+	return u.String()
+}
+
+// Server returns a server of the test's own, which is stopped when the test
+// ends.
+func Server(t testing.TB) *embeddedpg.Server {
+	t.Helper()
+	s, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopBound)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func serverURL() (string, error) {
+	if u := os.Getenv(urlEnv); u != "" {
+		return u, nil
+	}
+	shared.once.Do(func() { shared.server, shared.err = start() })
+	if shared.err != nil {
+		return "", shared.err
+	}
+	return shared.server.URL(), nil
+}
+
+// start starts a temporary server. Nobody needs its data after a crash of the
+// machine, so it doesn't wait for the disk.
+func start() (*embeddedpg.Server, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startBound)
+	defer cancel()
+	return embeddedpg.Start(ctx, embeddedpg.Options{
+		Parameters: map[string]string{
+			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100",
+		},
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+}
+
+func run(t testing.TB, server, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryBound)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatal(err)
+	}
+}
