@@ -147,7 +147,11 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(s) < 100 {
+		if d.Sign() == 0 { // math/big refuses 0 with a huge exponent
+			if mantissa, _, _ := strings.Cut(strings.ToLower(s), "e"); strings.Trim(mantissa, "+-.0") != "" {
+				t.Fatalf("Parse(%q) = %v", s, d)
+			}
+		} else {
 			want, ok := new(big.Rat).SetString(s)
 			if !ok || rat(d).Cmp(want) != 0 {
 				t.Fatalf("Parse(%q) = %v, math/big reads %v", s, d, want)

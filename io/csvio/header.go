@@ -1,0 +1,108 @@
+package csvio
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// header says where in a record the columns of T stand.
+type header struct {
+	// width is the number of fields.
+	width int
+	// fields holds, for each field, the column of T it fills, or -1.
+	fields []int
+	// unknown holds the names of the columns that T does not have.
+	unknown []string
+}
+
+// newHeader reads the header record, without its line end, and checks it
+// against T's schema.
+func newHeader(raw []byte, s *schema) (*header, *record.Fault) {
+	names, fault := headerNames(raw)
+	if fault != nil {
+		return nil, fault
+	}
+	h := &header{width: len(names), fields: make([]int, len(names))}
+	seen := make([]bool, len(s.columns))
+	for i, name := range names {
+		c, known := s.byName[name]
+		switch {
+		case !known:
+			h.fields[i] = -1
+			h.unknown = append(h.unknown, name)
+		case seen[c]:
+			return nil, invalidHeader(name, "the column stands there twice"+has(names))
+		default:
+			h.fields[i], seen[c] = c, true
+		}
+	}
+	for i, c := range s.columns {
+		if !seen[i] && !c.optional {
+			return nil, invalidHeader(c.name, "the column is required and missing"+has(names))
+		}
+	}
+	return h, nil
+}
+
+func headerNames(raw []byte) ([]string, *record.Fault) {
+	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
+		return nil, invalidHeader("", "the file is UTF-16: write it as UTF-8")
+	}
+	if !utf8.Valid(raw) {
+		return nil, invalidHeader("", "the header is not UTF-8: "+quoteShort(string(raw)))
+	}
+	names, fault := splitQuoted(nil, string(raw))
+	if fault != nil {
+		return nil, invalidHeader("", "the header is no CSV: "+fault.Message)
+	}
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names, nil
+}
+
+func has(names []string) string { return "; the header has " + quoteList(names) }
+
+func invalidHeader(column, message string) *record.Fault {
+	return &record.Fault{Code: record.CodeInvalidHeader, Column: column, Message: message}
+}
+
+// quoteList shows a list of names, and no more of it than a message can bear.
+func quoteList(names []string) string {
+	const most = 50
+	var b strings.Builder
+	for i, name := range names {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(names)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quoteShort(name))
+	}
+	return b.String()
+}
+
+// quoteShort quotes what was found, cut to 64 bytes so that a page of text does
+// not become a message.
+func quoteShort(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return strconv.Quote(s)
+	}
+	cut := most
+	for cut > most-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + "…"
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,177 @@
+package csvio
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// slabSize is how many records are allocated at once. One record that is kept
+// keeps its slab.
+const slabSize = 256
+
+// rangeReader makes the records of one range.
+type rangeReader[T any] struct {
+	rng     *record.Range
+	limits  limits
+	header  *header
+	schema  *schema
+	fields  []string
+	emit    func(*record.Record[T])
+	stopped func() error
+
+	// data holds the range; or, when the range is one line longer than any
+	// bound, its first bytes and fullLength, what the line's length is.
+	data       []byte
+	fullLength int64
+
+	slab    []record.Record[T]
+	records int64
+	line    int64
+}
+
+// load reads the range's bytes into memory, into a buffer of their own that is
+// never written again.
+func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
+	defer src.close()
+	size := r.rng.End - r.rng.Start
+	if size < 0 || r.rng.Start < 0 || r.rng.End > r.rng.File.Size {
+		return fmt.Errorf("range %d to %d is not in the file's %d bytes", r.rng.Start, r.rng.End, r.rng.File.Size)
+	}
+	if size <= max(r.limits.RangeBytes, r.limits.RecordBytes+1) {
+		r.data = make([]byte, size)
+		return src.readAt(ctx, r.data, r.rng.Start)
+	}
+	var end [2]byte
+	if err := src.readAt(ctx, end[:], r.rng.End-2); err != nil {
+		return err
+	}
+	r.fullLength = size - 2 + int64(len(trimLineEnd(end[:])))
+	r.data = make([]byte, r.limits.RecordBytes+1)
+	if err := src.readAt(ctx, r.data, r.rng.Start); err != nil {
+		return err
+	}
+	if bytes.IndexByte(r.data, '\n') >= 0 {
+		return errSuperseded // what was split was one line
+	}
+	return nil
+}
+
+// read emits the records and the range's end.
+func (r *rangeReader[T]) read() error {
+	// All strings of the range share its one buffer: unsafe.String spares a
+	// copy, and is right because nobody writes the buffer after load.
+	text := unsafe.String(unsafe.SliceData(r.data), len(r.data))
+	valid := utf8.Valid(r.data)
+	scan := recordScanner{max: r.limits.RecordBytes, size: r.rng.File.Size}
+	r.line = r.rng.FirstLine
+	for pos := 0; pos < len(r.data); {
+		it := scan.next(r.data[pos:], r.rng.Start+int64(pos))
+		if it.size < 0 {
+			it.size = len(r.data) - pos
+		}
+		if it.kind != blankLine {
+			if err := r.record(it, text, pos, valid); err != nil {
+				return err
+			}
+		}
+		pos += it.size
+		r.line += int64(it.lines)
+	}
+	if r.records != r.rng.Records {
+		return fmt.Errorf("%w: the range had %d records and has %d", errSuperseded, r.rng.Records, r.records)
+	}
+	end := r.next(int64(len(r.data)))
+	end.Kind = record.KindRangeEnd
+	end.Source.Offset = r.rng.End
+	r.emit(end)
+	return nil
+}
+
+// record emits the record that the item at pos is.
+func (r *rangeReader[T]) record(it item, text string, pos int, valid bool) error {
+	if r.records%slabSize == 0 {
+		if err := r.stopped(); err != nil {
+			return err
+		}
+	}
+	raw := trimLineEnd(r.data[pos : pos+it.size])
+	rec := r.next(int64(pos))
+	rec.Raw = raw[:len(raw):len(raw)]
+	r.records++
+	if fault := r.parse(rec, it, text[pos:pos+len(raw)], valid); fault != nil {
+		var zero T
+		rec.Kind, rec.Fault, rec.Value = record.KindFault, fault, zero
+	}
+	r.emit(rec)
+	return nil
+}
+
+// next takes a record off the slab, at the offset pos of the range.
+func (r *rangeReader[T]) next(pos int64) *record.Record[T] {
+	if len(r.slab) == 0 {
+		left := max(r.rng.Records-r.records, 0) + 1 // with the range's end
+		r.slab = make([]record.Record[T], min(left, slabSize))
+	}
+	rec := &r.slab[0]
+	r.slab = r.slab[1:]
+	rec.Source = record.Source{Range: r.rng, Line: r.line, Offset: r.rng.Start + pos}
+	return rec
+}
+
+// parse fills the record's value, or says why it can't.
+func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid bool) *record.Fault {
+	switch it.kind {
+	case largeRecord:
+		return r.tooLarge(rec)
+	case openRecord:
+		return &record.Fault{Code: record.CodeMalformedCSV,
+			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only"}
+	}
+	if !valid && !utf8.ValidString(s) {
+		return &record.Fault{Code: record.CodeInvalidEncoding, Message: invalidBytes(s)}
+	}
+	var fault *record.Fault
+	if it.kind == plainRecord {
+		r.fields = splitPlain(r.fields[:0], s)
+	} else {
+		r.fields, fault = splitQuoted(r.fields[:0], s)
+	}
+	switch {
+	case fault != nil:
+		return fault
+	case len(r.fields) != r.header.width:
+		return &record.Fault{Code: record.CodeWrongFieldCount,
+			Message: fmt.Sprintf("found %d fields; the header has %d", len(r.fields), r.header.width)}
+	}
+	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
+}
+
+// tooLarge cuts what the record keeps of the line.
+func (r *rangeReader[T]) tooLarge(rec *record.Record[T]) *record.Fault {
+	most := r.limits.RecordBytes
+	length := max(int64(len(rec.Raw)), r.fullLength)
+	message := fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)
+	if length <= most {
+		message = fmt.Sprintf("the record does not end within the %d bytes that are allowed, as after a stray quote; "+
+			"it is taken to be this line only", most)
+	}
+	rec.Raw = rec.Raw[:min(int64(len(rec.Raw)), most)]
+	return &record.Fault{Code: record.CodeRecordTooLarge, Message: message}
+}
+
+// invalidBytes says where the first bytes stand that are no UTF-8.
+func invalidBytes(s string) string {
+	for i, c := range s {
+		if c == utf8.RuneError {
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return fmt.Sprintf("byte %d of the record (0x%02x) is not UTF-8, which is allowed", i+1, s[i])
+			}
+		}
+	}
+	return "the record is not UTF-8"
+}

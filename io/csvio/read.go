@@ -1,0 +1,140 @@
+package csvio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// Read turns ranges (record.Range, from Split) into records
+// (*record.Record[T]): for each range its values and faults in the order of
+// the file, then the marker record.KindRangeEnd.
+//
+// Instead of the end there is record.KindSuperseded when the file is no longer
+// the version that was listed, and record.KindUnreadable when it can't be read
+// after a few tries: the records before those are void. A range that says that
+// its file failed becomes the marker record.KindFileFailed or KindUnreadable.
+//
+// A range is read whole; the strings and raw bytes of its records share one
+// buffer, which lives as long as any of them.
+func Read[T any](s beam.Scope, ranges beam.PCollection, opts ...Option) beam.PCollection {
+	s = s.Scope("csvio.Read")
+	mustSchema[T]()
+	return beam.ParDo(s, &readFn[T]{Run: newOptions(opts).run}, ranges)
+}
+
+type readFn[T any] struct {
+	Run string
+
+	open   opener
+	schema *schema
+	// What the latest range was read by: its file's other ranges share it.
+	fingerprint string
+	limits      limits
+	headerText  []byte
+	header      *header
+	fields      []string
+}
+
+func (fn *readFn[T]) Setup() {
+	fn.open = openLocal
+	fn.schema = mustSchema[T]()
+}
+
+func (fn *readFn[T]) ProcessElement(ctx context.Context, rng record.Range, emit func(*record.Record[T])) error {
+	ctl := runctl.Of(fn.Run)
+	if err := stopError(ctx, ctl); err != nil {
+		return unlessDraining(err)
+	}
+	if rng.Failure != nil {
+		emit(failureMarker[T](&rng))
+		return nil
+	}
+	if fault := fn.prepare(&rng); fault != nil {
+		rng.Failure = fault
+		emit(failureMarker[T](&rng))
+		return nil
+	}
+	r := &rangeReader[T]{
+		rng: &rng, limits: fn.limits, header: fn.header, schema: fn.schema, fields: fn.fields[:0],
+		emit: emit, stopped: func() error { return unlessDraining(stopError(ctx, ctl)) },
+	}
+	err := r.load(ctx, &source{version: rng.File, open: fn.open, ctl: ctl})
+	if err == nil {
+		err = r.read()
+	}
+	fn.fields = r.fields
+	return settleRead(ctx, ctl, &rng, err, emit)
+}
+
+// prepare resolves the range's fingerprint and header, unless they are those of
+// the range before it.
+func (fn *readFn[T]) prepare(rng *record.Range) *record.Fault {
+	if fn.fingerprint != rng.Fingerprint {
+		l, err := parseFingerprint(rng.Fingerprint)
+		if err != nil {
+			return &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
+		}
+		fn.fingerprint, fn.limits = rng.Fingerprint, l
+	}
+	if len(rng.Header) == 0 { // no header, no records
+		fn.headerText, fn.header = nil, &header{}
+		return nil
+	}
+	if !bytes.Equal(fn.headerText, rng.Header) {
+		h, fault := newHeader(rng.Header, fn.schema)
+		if fault != nil {
+			return fault
+		}
+		fn.headerText, fn.header = rng.Header, h
+	}
+	return nil
+}
+
+// settleRead decides what becomes of a range that ended with err: a marker, or
+// nothing when the run drains. Only the end of the run is an error.
+func settleRead[T any](ctx context.Context, ctl *runctl.Control, rng *record.Range, err error, emit func(*record.Record[T])) error {
+	if err == nil || errors.Is(err, errDraining) {
+		return nil
+	}
+	if stop := unlessDraining(stopError(ctx, ctl)); stop != nil {
+		return stop
+	}
+	kind, code := record.KindUnreadable, record.CodeUnreadable
+	if errors.Is(err, errSuperseded) {
+		emit(marker[T](rng, record.KindSuperseded, nil))
+		return nil
+	}
+	emit(marker[T](rng, kind, &record.Fault{Code: code, Message: err.Error()}))
+	return nil
+}
+
+func unlessDraining(err error) error {
+	if errors.Is(err, errDraining) {
+		return nil
+	}
+	return err
+}
+
+func failureMarker[T any](rng *record.Range) *record.Record[T] {
+	kind := record.KindFileFailed
+	if rng.Failure.Code == record.CodeUnreadable {
+		kind = record.KindUnreadable
+	}
+	return marker[T](rng, kind, rng.Failure)
+}
+
+// marker returns a record that is no data. It stands at the line of the
+// failure, or at the range's first.
+func marker[T any](rng *record.Range, kind record.Kind, fault *record.Fault) *record.Record[T] {
+	line := rng.FirstLine
+	if rng.Failure != nil {
+		line = rng.FailureLine
+	}
+	return &record.Record[T]{Kind: kind, Source: record.Source{Range: rng, Line: line, Offset: rng.Start}, Fault: fault}
+}

@@ -1,0 +1,34 @@
+package csvio
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+func init() {
+	beam.RegisterType(reflect.TypeFor[record.Work]())
+	beam.RegisterType(reflect.TypeFor[record.Range]())
+	register.Emitter1[record.Range]()
+}
+
+// Register makes T known to Beam; call it in the init of the file that defines
+// T. It panics when T's csv tags are wrong, and when a T does not come back
+// the same from Beam's coder: a field that is lost between two stages is
+// better known at the start than found in the database.
+func Register[T any]() {
+	mustSchema[T]()
+	beam.RegisterType(reflect.TypeFor[T]())
+	beam.RegisterType(reflect.TypeFor[record.Record[T]]())
+	register.DoFn3x1[context.Context, record.Work, func(record.Range), error](&splitFn[T]{})
+	register.DoFn3x1[context.Context, record.Range, func(*record.Record[T]), error](&readFn[T]{})
+	register.Emitter1[*record.Record[T]]()
+	if err := checkCoder[T](); err != nil {
+		panic(fmt.Errorf("csvio: %w", err))
+	}
+}
