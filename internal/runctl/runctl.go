@@ -17,6 +17,7 @@ type Control struct {
 	draining chan struct{}
 	hard     context.Context
 	stop     context.CancelCauseFunc
+	cleanups []func()
 }
 
 var (
@@ -38,11 +39,31 @@ func Of(run string) *Control {
 	return c
 }
 
-// Forget removes the run's control; it is for the one who started the run.
+// Forget removes the run's control and calls what was given to AtForget; it is
+// for the one who started the run.
 func Forget(run string) {
 	mu.Lock()
-	defer mu.Unlock()
+	c := controls[run]
 	delete(controls, run)
+	mu.Unlock()
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	cleanups := c.cleanups
+	c.cleanups = nil
+	c.mu.Unlock()
+	for _, f := range cleanups {
+		f()
+	}
+}
+
+// AtForget has f called when the run is forgotten: for what is kept for the
+// length of a run, such as connections.
+func (c *Control) AtForget(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cleanups = append(c.cleanups, f)
 }
 
 // Drain asks the run to end: no new file, what is in hand is committed. After

@@ -1,0 +1,233 @@
+package postgresio
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// attempt is one try to load a batch, in one transaction:
+//
+//  1. the files' entries, by a statement of its own before;
+//  2. the ranges' entries; those that are there already are somebody else's
+//     or were done before, and are dropped;
+//  3. rows, dead letters, what became of whole files, and the counts;
+//  4. the load's own entry, and COMMIT.
+type attempt struct {
+	e       *engine
+	conn    *pgx.Conn
+	batch   *batch
+	keys    *batchKeys
+	ids     map[*unit]int64 // the ledger's number of each unit's file
+	claimed map[*unit]bool  // the ranges this attempt loads
+	// rejected are the rows that PostgreSQL refused, with its reason.
+	rejected []rejection
+}
+
+type rejection struct {
+	row    *row
+	reason *pgconn.PgError
+}
+
+// load loads a batch, again and again until it is in or can't be.
+func (e *engine) load(b *batch) error {
+	start := time.Now()
+	keys := e.keys.enter(b)
+	defer e.keys.leave(keys)
+	var result *loadResult
+	tries := 0
+	err := retry(e.control, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
+		tries++
+		return e.try(ctx, b, keys, tries, start, &result)
+	})
+	if err != nil {
+		return err
+	}
+	e.totals.add(e, result, time.Since(start))
+	return nil
+}
+
+// try makes one attempt. result is set before COMMIT is sent: when its reply
+// is lost, the next attempt finds the load in the ledger and result holds.
+func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, start time.Time, result **loadResult) error {
+	pooled, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer pooled.Release()
+	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
+	if err := a.enterFiles(ctx); err != nil {
+		return err
+	}
+	tx, err := a.conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	// After COMMIT this does nothing; on a broken connection the server rolls back.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
+		return err
+	}
+	missing, err := a.claim(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if missing && tries > 1 {
+		if done, err := a.committedBefore(ctx, tx); done || err != nil {
+			return err
+		}
+	}
+	if err := a.write(ctx, tx); err != nil {
+		return err
+	}
+	r := a.result()
+	if err := a.enterLoad(ctx, tx, r, time.Since(start)); err != nil {
+		return err
+	}
+	*result = r
+	return tx.Commit(ctx)
+}
+
+func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
+	a.resetOutcomes()
+	if err := a.loadRows(ctx); err != nil {
+		return err
+	}
+	if err := a.writeDeadLetters(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.enterCounts(ctx, tx); err != nil {
+		return err
+	}
+	return a.enterOutcomes(ctx, tx)
+}
+
+func (a *attempt) resetOutcomes() {
+	for _, u := range a.batch.units {
+		for i := range u.rows {
+			u.rows[i].outcome = pending
+		}
+	}
+}
+
+// loadRows writes the rows of the claimed ranges: first those whose keys no
+// earlier batch holds, then the others. Of rows with one key the first counts;
+// when PostgreSQL refuses it, the next has its turn.
+func (a *attempt) loadRows(ctx context.Context) error {
+	now, later, repeated := a.plan()
+	if err := a.place(ctx, now); err != nil {
+		return err
+	}
+	if len(later) > 0 {
+		if err := a.keys.wait(ctx); err != nil {
+			return err
+		}
+		if err := a.place(ctx, later); err != nil {
+			return err
+		}
+	}
+	for len(repeated) > 0 {
+		var again []*row
+		var still [][]*row
+		for _, rows := range repeated {
+			if rows[0].outcome == rejected && len(rows) > 1 {
+				again = append(again, rows[1])
+				still = append(still, rows[1:])
+				continue
+			}
+			for _, r := range rows[1:] {
+				r.outcome = duplicate
+			}
+		}
+		if err := a.place(ctx, again); err != nil {
+			return err
+		}
+		repeated = still
+	}
+	return nil
+}
+
+// plan sorts the claimed rows into those to write now and those to write
+// later, each key once and in their order, and the rows of each key that is
+// there several times.
+func (a *attempt) plan() (now, later []*row, repeated [][]*row) {
+	rows := make([]*row, 0, len(a.keys.sorted))
+	for _, r := range a.keys.sorted {
+		if a.claimed[r.unit] {
+			rows = append(rows, r)
+		}
+	}
+	for i := 0; i < len(rows); {
+		j := i + 1
+		for j < len(rows) && rows[j].key == rows[i].key {
+			j++
+		}
+		if j > i+1 {
+			repeated = append(repeated, rows[i:j:j])
+		}
+		if len(a.keys.held) > 0 && a.keys.held[rows[i].key] {
+			later = append(later, rows[i])
+		} else {
+			now = append(now, rows[i])
+		}
+		i = j
+	}
+	return now, later, repeated
+}
+
+// result counts what became of the batch.
+func (a *attempt) result() *loadResult {
+	r := &loadResult{}
+	touched := map[int64]bool{}
+	for _, u := range a.batch.units {
+		switch {
+		case a.claimed[u]:
+			c := a.countsOf(u)
+			r.counts.add(c)
+			r.ranges++
+			touched[a.ids[u]] = true
+			if u.source.Last {
+				r.files++
+			}
+		case u.marker == record.KindFileFailed:
+			r.failed = append(r.failed, u)
+		case u.marker == record.KindUnreadable:
+			r.unreadable = append(r.unreadable, u)
+		}
+	}
+	r.touched = int64(len(touched))
+	return r
+}
+
+func (a *attempt) countsOf(u *unit) counts {
+	c := counts{records: u.records(), dead: int64(len(u.dead))}
+	for i := range u.rows {
+		switch u.rows[i].outcome {
+		case inserted:
+			c.inserted++
+		case duplicate:
+			c.duplicates++
+		case rejected:
+			c.dead++
+		case pending:
+			panic("postgresio: a row was neither written nor counted")
+		}
+	}
+	return c
+}
+
+// committedBefore reports whether an earlier attempt's COMMIT came through.
+func (a *attempt) committedBefore(ctx context.Context, tx pgx.Tx) (bool, error) {
+	var there bool
+	err := tx.QueryRow(ctx, "select exists (select from cartstream.loads where load_id = $1)", a.batch.id).Scan(&there)
+	if there {
+		slog.InfoContext(ctx, "The reply to a commit was lost; the ledger says that it took place", "load", a.batch.id)
+	}
+	return there, err
+}

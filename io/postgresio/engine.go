@@ -1,0 +1,179 @@
+package postgresio
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+)
+
+// engine loads the units of all sinks of one run into one table: one set of
+// connections, one bound on memory and one set of keys in flight, however many
+// instances of the DoFn the runner makes.
+//
+// Sinks put whole ranges into the batch that is open. Writers, each with a
+// connection, take it when it is full or old enough. When all are busy and the
+// open batch is full, sinks wait: that is the bound on memory.
+type engine struct {
+	opts    loadOptions
+	control *runctl.Control
+	pool    *pgxpool.Pool
+	table   *table
+	totals  *totals
+	keys    keysInFlight
+	files   fileIDs
+	columns []string // of the tuples, in order
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	open     *batch
+	since    time.Time // when the open batch got its first unit
+	urgent   bool      // the open batch is wanted now
+	closed   bool
+	writers  sync.WaitGroup
+	refcount int
+}
+
+// engines are those of this process, by run, database and table.
+var engines = struct {
+	sync.Mutex
+	m map[engineKey]*engine
+}{m: map[engineKey]*engine{}}
+
+type engineKey struct {
+	run, database, table string
+}
+
+// acquireEngine returns the engine, started by the first who asks; each must
+// release it.
+func acquireEngine(opts loadOptions, fields []field) (*engine, error) {
+	engines.Lock()
+	defer engines.Unlock()
+	k := engineKey{opts.Run, opts.Database.Name, opts.Table}
+	e := engines.m[k]
+	if e == nil {
+		var err error
+		if e, err = startEngine(opts, fields); err != nil {
+			return nil, err
+		}
+		engines.m[k] = e
+	}
+	e.refcount++
+	return e, nil
+}
+
+// release gives the engine back; the last one waits for the writers to end.
+func (e *engine) release() {
+	engines.Lock()
+	defer engines.Unlock()
+	e.refcount--
+	if e.refcount > 0 {
+		return
+	}
+	delete(engines.m, engineKey{e.opts.Run, e.opts.Database.Name, e.opts.Table})
+	e.mu.Lock()
+	e.closed = true
+	e.changed.Broadcast()
+	e.mu.Unlock()
+	e.writers.Wait()
+	e.pool.Close()
+}
+
+func startEngine(opts loadOptions, fields []field) (*engine, error) {
+	control := runctl.Of(opts.Run)
+	pool, err := opts.Database.Open(control.Context(), int32(opts.Connections))
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run)}
+	e.changed = sync.NewCond(&e.mu)
+	e.open = &batch{id: uuid.New()}
+	err = retry(control, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
+		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumn, fields)
+		return err
+	})
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	for range opts.Connections {
+		e.writers.Go(e.write)
+	}
+	// A run that ends hard wakes those who wait.
+	context.AfterFunc(control.Context(), e.changed.Broadcast)
+	return e, nil
+}
+
+// setColumns tells the order of the tuples' fields, the same for all sinks.
+func (e *engine) setColumns(columns []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.columns = columns
+}
+
+// add puts a unit into the open batch, waiting while it is full.
+func (e *engine) add(u *unit) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.full() && e.control.Context().Err() == nil {
+		e.changed.Wait()
+	}
+	if len(e.open.units) == 0 {
+		e.since = time.Now()
+		time.AfterFunc(e.opts.FlushAge, e.changed.Broadcast)
+	}
+	e.open.add(u)
+	e.changed.Broadcast()
+}
+
+// flush has the open batch loaded now, without waiting for it.
+func (e *engine) flush() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.urgent = len(e.open.units) > 0
+	e.changed.Broadcast()
+}
+
+func (e *engine) full() bool {
+	return e.open.rows >= e.opts.FlushRows || e.open.bytes >= e.opts.FlushBytes || len(e.open.units) >= maxBatchUnits
+}
+
+// due reports whether the open batch is to be taken.
+func (e *engine) due() bool {
+	return len(e.open.units) > 0 && (e.urgent || e.full() || time.Since(e.since) >= e.opts.FlushAge)
+}
+
+// take waits for a batch that is due; nil says that the engine has ended.
+func (e *engine) take() *batch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for !e.due() {
+		if e.closed || e.control.Context().Err() != nil {
+			return nil
+		}
+		e.changed.Wait()
+	}
+	b := e.open
+	e.open, e.urgent = &batch{id: uuid.New()}, false
+	e.changed.Broadcast()
+	return b
+}
+
+// write is a writer: it loads batches until the engine ends. What fails for
+// good ends the run.
+func (e *engine) write() {
+	for b := e.take(); b != nil; b = e.take() {
+		if e.control.Context().Err() == nil {
+			if err := e.load(b); err != nil {
+				e.control.Fail(err)
+			}
+		}
+		for _, u := range b.units {
+			u.done()
+		}
+	}
+}

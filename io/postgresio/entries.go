@@ -1,0 +1,240 @@
+package postgresio
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// fileEntry is a file version in the ledger.
+type fileEntry struct {
+	id          int64
+	fingerprint string
+}
+
+// fileIDs remembers entries, which never change once a range is committed.
+type fileIDs struct {
+	mu sync.Mutex
+	m  map[record.File]fileEntry
+}
+
+// maxFileIDs bounds what is remembered; what is forgotten is asked for again.
+const maxFileIDs = 10_000
+
+func (f *fileIDs) get(file record.File) (fileEntry, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, ok := f.m[file]
+	return e, ok
+}
+
+func (f *fileIDs) put(entries map[record.File]fileEntry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.m == nil || len(f.m)+len(entries) > maxFileIDs {
+		f.m = make(map[record.File]fileEntry, len(entries))
+	}
+	for file, e := range entries {
+		f.m[file] = e
+	}
+}
+
+// enterFileSQL makes entries. One that is there keeps its fingerprint, unless
+// all it has is a failure under another one: then the file is tried anew.
+const enterFileSQL = `
+insert into cartstream.files as f (table_name, file_name, file_size, file_modified, fingerprint)
+select $1, v.* from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[]) v(name, size, modified, fingerprint)
+order by name, size, modified
+on conflict (table_name, md5(file_name), file_size, file_modified) do update set fingerprint = excluded.fingerprint
+where f.fingerprint <> excluded.fingerprint
+	and not exists (select from cartstream.ranges r where r.file_id = f.file_id)
+	and exists (select from cartstream.file_outcomes o
+		where o.file_id = f.file_id and o.fingerprint = f.fingerprint and o.status = 'failed')`
+
+const readFileSQL = `
+select v.place, f.file_id, f.fingerprint
+from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
+join cartstream.files f on f.table_name = $1 and md5(f.file_name) = md5(v.name)
+	and f.file_size = v.size and f.file_modified = v.modified`
+
+// enterFiles sees to it that every file of the batch has its entry, and
+// leaves out units whose file goes by another fingerprint: another process
+// with other settings loads it.
+func (a *attempt) enterFiles(ctx context.Context) error {
+	unknown := map[record.File]string{}
+	for _, u := range a.batch.units {
+		if _, ok := a.e.files.get(u.source.File); !ok && unknown[u.source.File] == "" {
+			unknown[u.source.File] = u.source.Fingerprint
+		}
+	}
+	known, err := a.enterUnknown(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	refused := map[record.File]bool{}
+	for _, u := range a.batch.units {
+		entry, ok := known[u.source.File]
+		if !ok {
+			entry, _ = a.e.files.get(u.source.File)
+		}
+		if entry.fingerprint == u.source.Fingerprint {
+			a.ids[u] = entry.id
+		} else if !refused[u.source.File] {
+			refused[u.source.File] = true
+			slog.WarnContext(ctx, "The file was begun with other settings; what was read of it is left out",
+				"file", u.source.File.Path, "fingerprint", u.source.Fingerprint, "begun_with", entry.fingerprint)
+		}
+	}
+	return nil
+}
+
+func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]string) (map[record.File]fileEntry, error) {
+	if len(unknown) == 0 {
+		return nil, nil
+	}
+	var v versions
+	var fingerprints []string
+	for file, fingerprint := range unknown {
+		v.add(file)
+		fingerprints = append(fingerprints, fingerprint)
+	}
+	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints); err != nil {
+		return nil, err
+	}
+	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[record.File]fileEntry, len(unknown))
+	var place int64
+	var e fileEntry
+	_, err = pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
+		entries[v.files[place-1]] = e
+		return nil
+	})
+	if err == nil && len(entries) != len(unknown) {
+		err = fmt.Errorf("the ledger has %d of %d files that were just entered", len(entries), len(unknown))
+	}
+	if err == nil {
+		a.e.files.put(entries)
+	}
+	return entries, err
+}
+
+// versions are file versions as arrays for unnest.
+type versions struct {
+	files    []record.File
+	names    []string
+	sizes    []int64
+	modified []time.Time
+}
+
+func (v *versions) add(f record.File) {
+	v.files = append(v.files, f)
+	v.names = append(v.names, FileName(f.Path))
+	v.sizes = append(v.sizes, f.Size)
+	v.modified = append(v.modified, f.ModTime())
+}
+
+const claimSQL = `
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, records, is_last, load_id)
+select v.*, $8 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[]) v
+order by 1, 2
+on conflict do nothing
+returning file_id, start_byte`
+
+type rangeKey struct{ file, start int64 }
+
+// claim enters the ranges and notes those that are this attempt's. missing
+// reports that some were there already.
+func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
+	wanted := map[rangeKey]*unit{}
+	var files, starts, ends, indexes, lines, records []int64
+	var last []bool
+	for _, u := range a.batch.units {
+		id, entered := a.ids[u]
+		k := rangeKey{id, u.source.Start}
+		if !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
+			continue
+		}
+		wanted[k] = u
+		s := u.source
+		files, starts, ends = append(files, id), append(starts, s.Start), append(ends, s.End)
+		indexes, lines, records = append(indexes, s.Index), append(lines, s.FirstLine), append(records, s.Records)
+		last = append(last, s.Last)
+	}
+	if len(wanted) == 0 {
+		return false, nil
+	}
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, lines, records, last, a.batch.id)
+	if err != nil {
+		return false, err
+	}
+	var k rangeKey
+	_, err = pgx.ForEachRow(rows, []any{&k.file, &k.start}, func() error {
+		a.claimed[wanted[k]] = true
+		return nil
+	})
+	return len(a.claimed) < len(wanted), err
+}
+
+// enterCounts writes what became of the records of each claimed range.
+func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
+	var files, starts, ins, upd, dup, dead []int64
+	for _, u := range a.batch.units {
+		if !a.claimed[u] {
+			continue
+		}
+		c := a.countsOf(u)
+		if c.inserted+c.updated+c.duplicates+c.dead != u.source.Records {
+			return fmt.Errorf("counts of %s, byte %d, don't add up: %+v of %d records", u.source.File.Path, u.source.Start, c, u.source.Records)
+		}
+		files, starts = append(files, a.ids[u]), append(starts, u.source.Start)
+		ins, upd = append(ins, c.inserted), append(upd, c.updated)
+		dup, dead = append(dup, c.duplicates), append(dead, c.dead)
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, dead_letters)
+		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])`,
+		files, starts, ins, upd, dup, dead)
+	return err
+}
+
+// enterOutcomes writes what ended, or held up, whole files.
+func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
+	status := map[record.Kind]string{
+		record.KindFileFailed: "failed", record.KindSuperseded: "superseded", record.KindUnreadable: "unreadable",
+	}
+	for _, u := range a.batch.units {
+		id, entered := a.ids[u]
+		if !entered || u.marker == record.KindRangeEnd {
+			continue
+		}
+		fault := u.fault
+		if fault == nil {
+			fault = &record.Fault{Code: status[u.marker], Message: "the file was changed while it was read; the new version is loaded"}
+		}
+		if _, err := tx.Exec(ctx, `insert into cartstream.file_outcomes (file_id, fingerprint, status, code, message, line_number, column_name)
+			values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7, ''))`,
+			id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message), u.source.FailureLine, validText(fault.Column)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enterLoad writes the entry by which a lost reply to COMMIT is resolved.
+func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) error {
+	_, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, dead_letters, seconds)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.dead, took.Seconds())
+	return err
+}

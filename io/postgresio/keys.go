@@ -1,0 +1,109 @@
+package postgresio
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// keysInFlight are the keys of the batches that are being loaded. Two open
+// transactions that insert one key make the later wait for the earlier and
+// fail; so a batch holds back the rows whose keys are in a batch that began
+// before it, and loads them when that one has ended. Waiting goes from later to
+// earlier batches only, so it never goes in a circle.
+type keysInFlight struct {
+	mu   sync.Mutex
+	open []*batchKeys
+}
+
+// batchKeys are the rows of a batch, by key.
+type batchKeys struct {
+	// sorted has the rows in the order of their keys; rows of one key keep the
+	// order of files and lines.
+	sorted []*row
+	ended  chan struct{}
+	// before are the batches that began earlier and share a key with this one.
+	before []*batchKeys
+	// held has the keys that they share.
+	held map[key]bool
+}
+
+// enter registers a batch's keys; leave must follow when it has ended.
+func (k *keysInFlight) enter(b *batch) *batchKeys {
+	own := &batchKeys{sorted: sortByKey(b), ended: make(chan struct{}), held: map[key]bool{}}
+	k.mu.Lock()
+	earlier := slices.Clone(k.open)
+	k.open = append(k.open, own)
+	k.mu.Unlock()
+	for _, e := range earlier {
+		if own.shared(e) {
+			own.before = append(own.before, e)
+		}
+	}
+	return own
+}
+
+func (k *keysInFlight) leave(own *batchKeys) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.open = slices.DeleteFunc(k.open, func(b *batchKeys) bool { return b == own })
+	close(own.ended)
+}
+
+// wait returns when all batches that hold keys of this one have ended.
+func (b *batchKeys) wait(ctx context.Context) error {
+	for _, e := range b.before {
+		select {
+		case <-e.ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// shared notes the keys that are in both batches, and whether there are any.
+func (b *batchKeys) shared(o *batchKeys) bool {
+	found := false
+	i, j := 0, 0
+	for i < len(b.sorted) && j < len(o.sorted) {
+		switch c := b.sorted[i].key.compare(o.sorted[j].key); {
+		case c < 0:
+			i++
+		case c > 0:
+			j++
+		default:
+			b.held[b.sorted[i].key] = true
+			found = true
+			i++
+		}
+	}
+	return found
+}
+
+// sortByKey sorts copies of the keys beside the rows: following a pointer for
+// each comparison would cost several times as much.
+func sortByKey(b *batch) []*row {
+	type item struct {
+		key   key
+		row   *row
+		place int32
+	}
+	items := make([]item, 0, b.rows)
+	for _, u := range b.units {
+		for i := range u.rows {
+			items = append(items, item{u.rows[i].key, &u.rows[i], int32(len(items))})
+		}
+	}
+	slices.SortFunc(items, func(x, y item) int {
+		if c := x.key.compare(y.key); c != 0 {
+			return c
+		}
+		return int(x.place - y.place)
+	})
+	rows := make([]*row, len(items))
+	for i := range items {
+		rows[i] = items[i].row
+	}
+	return rows
+}

@@ -1,0 +1,132 @@
+package postgresio
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// Ledger answers what is known of file versions. It is serialisable, so that a
+// watcher's DoFn can carry it.
+type Ledger struct {
+	Run      string
+	Database Database
+	// Table is the target, as it is given to Load.
+	Table string
+	// Fingerprint is the one that new files are loaded with. A file that
+	// failed under another one is tried again.
+	Fingerprint string
+	// RetryFor bounds how long an answer is waited for while the database is
+	// in trouble; 0 is until the run is stopped.
+	RetryFor time.Duration
+}
+
+const lookupSQL = `
+select v.place, f.fingerprint,
+	coalesce(r.loaded, false), coalesce(r.starts, '{}'),
+	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0)
+from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
+join cartstream.files f
+	on f.table_name = (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1))
+	and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_modified = v.modified
+left join lateral (
+	select array_agg(start_byte order by start_byte) as starts,
+		count(*) = max(range_index) filter (where is_last) + 1 as loaded
+	from cartstream.ranges where file_id = f.file_id
+) r on true
+left join lateral (
+	select status, fingerprint, at from cartstream.file_outcomes
+	where file_id = f.file_id order by outcome_id desc limit 1
+) o on true`
+
+// Lookup returns a state for each file, in order. While the database is in
+// trouble it waits.
+func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileState, error) {
+	control := runctl.Of(l.Run)
+	pool, err := l.pool(control)
+	if err != nil {
+		return nil, err
+	}
+	target, err := ParseTable(l.Table)
+	if err != nil {
+		return nil, err
+	}
+	var v versions
+	for _, f := range files {
+		v.add(f)
+	}
+	var states []record.FileState
+	err = retry(control, l.RetryFor, "asking the ledger", func(hard context.Context) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
+		rows, err := pool.Query(ctx, lookupSQL, target.Sanitize(), v.names, v.sizes, v.modified)
+		if err != nil {
+			return err
+		}
+		states, err = l.collect(rows, len(files))
+		return err
+	})
+	return states, err
+}
+
+func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
+	states := make([]record.FileState, n)
+	var place, at int64
+	var fingerprint, status, outcomeFingerprint string
+	var loaded bool
+	var starts []int64
+	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &starts, &status, &outcomeFingerprint, &at}, func() error {
+		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: starts}
+		switch {
+		case loaded:
+			s = record.FileState{Status: record.StatusLoaded}
+		case status == string(record.StatusSuperseded):
+			s = record.FileState{Status: record.StatusSuperseded}
+		case status == string(record.StatusFailed) && (outcomeFingerprint == l.Fingerprint || len(starts) > 0):
+			s = record.FileState{Status: record.StatusFailed}
+		case status == string(record.StatusFailed):
+			s = record.FileState{}
+		case status == "unreadable":
+			s.UnreadableSince = at
+		}
+		states[place-1] = s
+		starts = nil
+		return nil
+	})
+	return states, err
+}
+
+// ledgerPools are the connections of the runs of this process.
+var ledgerPools = struct {
+	sync.Mutex
+	m map[Ledger]*pgxpool.Pool
+}{m: map[Ledger]*pgxpool.Pool{}}
+
+// pool returns the run's connection for looking things up, which is closed
+// when the run is forgotten.
+func (l Ledger) pool(control *runctl.Control) (*pgxpool.Pool, error) {
+	ledgerPools.Lock()
+	defer ledgerPools.Unlock()
+	if p := ledgerPools.m[l]; p != nil {
+		return p, nil
+	}
+	p, err := l.Database.Open(control.Context(), 1)
+	if err != nil {
+		return nil, err
+	}
+	ledgerPools.m[l] = p
+	control.AtForget(func() {
+		ledgerPools.Lock()
+		delete(ledgerPools.m, l)
+		ledgerPools.Unlock()
+		p.Close()
+	})
+	return p, nil
+}

@@ -1,0 +1,238 @@
+package postgresio
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// Defaults of Load. Batches of 50,000 rows on two connections gave the highest
+// rate; larger ones only hold more memory.
+const (
+	DefaultConnections = 2
+	DefaultFlushRows   = 50_000
+	DefaultFlushBytes  = 32 << 20
+	DefaultFlushAge    = 50 * time.Millisecond
+)
+
+// maxBatchUnits bounds the ledger's part of a transaction: a batch of tiny
+// files.
+const maxBatchUnits = 5_000
+
+// maxPrealloc bounds the rows that room is made for before they come.
+const maxPrealloc = 1 << 16
+
+// loadOptions are serialised with the DoFn.
+type loadOptions struct {
+	Run         string
+	Database    Database
+	Table       string
+	KeyColumn   string
+	Connections int
+	FlushRows   int
+	FlushBytes  int
+	FlushAge    time.Duration
+	RetryFor    time.Duration
+}
+
+// Option configures Load.
+type Option func(*loadOptions)
+
+// WithRun names the run whose control the sink obeys and whose totals it
+// counts.
+func WithRun(id string) Option { return func(o *loadOptions) { o.Run = id } }
+
+// WithDatabase names the database; the default is the environment's.
+func WithDatabase(d Database) Option { return func(o *loadOptions) { o.Database = d } }
+
+// WithKey names the column by which a row is recognised when it comes again.
+// The default is the table's primary key.
+func WithKey(column string) Option { return func(o *loadOptions) { o.KeyColumn = column } }
+
+// WithConnections sets how many batches are loaded at once, 2 by default.
+func WithConnections(n int) Option { return func(o *loadOptions) { o.Connections = n } }
+
+// WithFlush bounds a batch: it is loaded when it has this many rows, or when
+// its first range has waited for age.
+func WithFlush(rows int, age time.Duration) Option {
+	return func(o *loadOptions) { o.FlushRows, o.FlushAge = rows, age }
+}
+
+// WithRetryFor bounds how long one batch is retried while the database is in
+// trouble; 0, the default, is until the run is stopped.
+func WithRetryFor(d time.Duration) Option { return func(o *loadOptions) { o.RetryFor = d } }
+
+// Load writes records into a table, exactly once: a PCollection of
+// *record.Record[T] whose ranges come whole and in order, as csvio.Read emits
+// them. Rows, dead letters and the ledger's entries of a range are committed in
+// one transaction; a row whose key is there already is counted and left out.
+//
+// T is a struct whose fields have `db:"column"` tags and that Register[T] has
+// seen. Bad tags, and options that make no sense, panic when the graph is built.
+func Load[T any](s beam.Scope, records beam.PCollection, table string, opts ...Option) {
+	s = s.Scope("postgresio.Load")
+	fn := &loadFn[T]{Options: loadOptions{
+		Table: table, Connections: DefaultConnections,
+		FlushRows: DefaultFlushRows, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
+	}}
+	for _, o := range opts {
+		o(&fn.Options)
+	}
+	if _, err := ParseTable(table); err != nil {
+		panic("postgresio.Load: " + err.Error())
+	}
+	if fn.Options.Connections < 1 || fn.Options.FlushRows < 1 {
+		panic("postgresio.Load: connections and flush rows must be 1 or more")
+	}
+	beam.ParDo0(s, fn, records)
+}
+
+// Register makes T known to Beam as a row type. It is to be called from the
+// init of the file that defines T, and panics when T's db tags are wrong.
+func Register[T any]() {
+	if _, err := fieldsOf(reflect.TypeFor[T]()); err != nil {
+		panic(err.Error())
+	}
+	register.DoFn2x1[context.Context, *record.Record[T], error](&loadFn[T]{})
+}
+
+// loadFn collects ranges and hands whole ones to the engine.
+type loadFn[T any] struct {
+	Options loadOptions
+
+	engine  *engine
+	encoder *rowEncoder
+	current *unit
+	handed  sync.WaitGroup // units that the engine has and is not done with
+}
+
+// Setup connects and matches T with the table.
+func (fn *loadFn[T]) Setup(context.Context) error {
+	fields, err := fieldsOf(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	if fn.engine, err = acquireEngine(fn.Options, fields); err != nil {
+		return err
+	}
+	fn.encoder, err = newRowEncoder(fields, fn.engine.table, pgtype.NewMap())
+	if err == nil {
+		fn.engine.setColumns(fn.encoder.columns())
+	}
+	return err
+}
+
+// StartBundle begins with no range in hand.
+func (fn *loadFn[T]) StartBundle(context.Context) error {
+	fn.current = nil
+	return nil
+}
+
+// ProcessElement collects a record or, at a range's end, hands the range on.
+func (fn *loadFn[T]) ProcessElement(_ context.Context, r *record.Record[T]) error {
+	if r.Data() {
+		return fn.collect(r)
+	}
+	if err := fn.engine.control.Err(); err != nil {
+		return err
+	}
+	return fn.finish(r)
+}
+
+func (fn *loadFn[T]) collect(r *record.Record[T]) error {
+	u, err := fn.unitOf(r)
+	if err != nil {
+		return err
+	}
+	if r.Kind == record.KindFault {
+		u.dead = append(u.dead, r.DeadLetter())
+		return nil
+	}
+	u.addValue(fn.encoder, unsafe.Pointer(&r.Value), r.Source, r.Raw)
+	return nil
+}
+
+// unitOf returns the unit of the record's range, begun by its first record.
+func (fn *loadFn[T]) unitOf(r *record.Record[T]) (*unit, error) {
+	u := fn.current
+	if u != nil && (u.source == r.Source.Range || sameRange(u.source, r.Source.Range)) {
+		return u, nil
+	}
+	if u != nil {
+		return nil, fusionError(u)
+	}
+	src := r.Source.Range
+	fn.current = &unit{source: src}
+	if src.Records > 0 {
+		// A tuple is about as long as its line.
+		fn.current.rows = make([]row, 0, min(src.Records, maxPrealloc))
+		fn.current.tuples = make([]byte, 0, min(src.End-src.Start, maxPrealloc*64))
+	}
+	return fn.current, nil
+}
+
+// finish hands the range that the marker ends to the engine.
+func (fn *loadFn[T]) finish(r *record.Record[T]) error {
+	u, err := fn.unitOf(r)
+	if err != nil {
+		return err
+	}
+	fn.current = nil
+	if r.Kind == record.KindRangeEnd && u.records() != u.source.Records {
+		return fmt.Errorf("postgresio: %d records of a range of %d arrived (%s, bytes %d to %d): a transform before Load dropped or added some",
+			u.records(), u.source.Records, u.source.File.Path, u.source.Start, u.source.End)
+	}
+	if r.Kind != record.KindRangeEnd {
+		u.rows, u.tuples, u.dead = nil, nil, nil
+	}
+	u.marker, u.fault = r.Kind, r.Fault
+	u.done = fn.handed.Done
+	fn.handed.Add(1)
+	fn.engine.add(u)
+	return nil
+}
+
+// FinishBundle returns when all ranges of the bundle are committed.
+func (fn *loadFn[T]) FinishBundle(context.Context) error {
+	if fn.current != nil {
+		return fusionError(fn.current)
+	}
+	fn.engine.flush()
+	handed := make(chan struct{})
+	go func() {
+		fn.handed.Wait()
+		close(handed)
+	}()
+	select {
+	case <-handed:
+		return fn.engine.control.Err()
+	case <-fn.engine.control.Context().Done():
+		return fmt.Errorf("records in hand were not committed, the next run loads them: %w",
+			context.Cause(fn.engine.control.Context()))
+	}
+}
+
+// Teardown gives the engine back.
+func (fn *loadFn[T]) Teardown() error {
+	if fn.engine != nil {
+		fn.engine.release()
+		fn.engine = nil
+	}
+	return nil
+}
+
+func sameRange(a, b *record.Range) bool { return a.File == b.File && a.Start == b.Start }
+
+func fusionError(u *unit) error {
+	return fmt.Errorf("postgresio: the range at byte %d of %s did not arrive whole: something between the reader and Load broke their fusion",
+		u.source.Start, u.source.File.Path)
+}

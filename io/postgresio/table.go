@@ -1,0 +1,245 @@
+package postgresio
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// table is what the catalog says of the target.
+type table struct {
+	// name is schema.table as the ledger has it, and quoted for SQL.
+	name, quoted string
+	// relation is the name without the schema, as it stands in COPY's errors.
+	relation string
+	columns  []column
+	key      column
+}
+
+// column is a column of the target.
+type column struct {
+	name string
+	oid  uint32 // of its type
+	// typeOID is the type whose binary form the column reads: a domain's base
+	// type, and text for enums and text-like extension types.
+	typeOID uint32
+	// typeName is for messages and casts, without a length or precision.
+	typeName string
+	// generated columns can't be written; required ones must be.
+	generated, required bool
+}
+
+// ParseTable splits a table's name, `table` or `schema.table`, either part in
+// double quotes if it holds a dot or a quote. Case is kept.
+func ParseTable(name string) (pgx.Identifier, error) {
+	var parts pgx.Identifier
+	rest := name
+	for {
+		part, after, err := cutIdentifier(rest)
+		if err != nil {
+			return nil, fmt.Errorf("the table name %q is not valid: %w; write table or schema.table", name, err)
+		}
+		parts = append(parts, part)
+		if after == "" {
+			break
+		}
+		rest = after[1:]
+	}
+	if len(parts) > 2 {
+		return nil, fmt.Errorf("the table name %q has %d parts; write table or schema.table, in double quotes where a part holds a dot", name, len(parts))
+	}
+	return parts, nil
+}
+
+// cutIdentifier returns the first part of a dotted name, and the rest from the
+// dot on.
+func cutIdentifier(s string) (part, rest string, err error) {
+	if !strings.HasPrefix(s, `"`) {
+		if i := strings.IndexByte(s, '.'); i >= 0 {
+			s, rest = s[:i], s[i:]
+		}
+		if s == "" || strings.Contains(s, `"`) {
+			return "", "", fmt.Errorf("a part is empty or has a quote in the middle")
+		}
+		return s, rest, nil
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] != '"':
+			b.WriteByte(s[i])
+		case i+1 < len(s) && s[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		case i+1 < len(s) && s[i+1] != '.', b.Len() == 0:
+			return "", "", fmt.Errorf("a quoted part is empty or is not followed by a dot")
+		default:
+			return b.String(), s[i+1:], nil
+		}
+	}
+	return "", "", fmt.Errorf("a quote is not closed")
+}
+
+const columnsSQL = `
+select a.attname, a.atttypid,
+	case when t.typtype = 'd' then t.typbasetype
+		when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar') then 'text'::regtype
+		else a.atttypid end::oid,
+	format_type(a.atttypid, null),
+	a.attgenerated <> '' or a.attidentity = 'a',
+	a.attnotnull and not a.atthasdef and a.attidentity = ''
+from pg_attribute a
+join pg_type t on t.oid = a.atttypid
+where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+order by a.attnum`
+
+// keysSQL lists the columns that alone are a key which ON CONFLICT can name,
+// the primary key first.
+const keysSQL = `
+select a.attname
+from pg_index i
+join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+where i.indrelid = $1 and i.indisunique and i.indimmediate and i.indisvalid
+	and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1
+order by i.indisprimary desc, a.attnum`
+
+// querier is a connection, a transaction or a pool.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// inspect reads the catalog. keyColumn may be empty: then it is the primary
+// key, or the only other key there is.
+func inspect(ctx context.Context, db querier, name, keyColumn string, fields []field) (*table, error) {
+	id, err := ParseTable(name)
+	if err != nil {
+		return nil, err
+	}
+	var oid uint32
+	var schema, relation, kind string
+	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
+	if err == pgx.ErrNoRows {
+		return nil, fmt.Errorf("there is no table %s; this would make it:\n%s", id.Sanitize(), proposeTable(id, fields, keyColumn))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind != "r" && kind != "p" {
+		return nil, fmt.Errorf("%s is no table (relkind %s); rows can be loaded into tables and partitioned tables", id.Sanitize(), kind)
+	}
+	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
+	rows, _ := db.Query(ctx, columnsSQL, oid)
+	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
+		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, _ = db.Query(ctx, keysSQL, oid)
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	return t, t.chooseKey(keys, keyColumn, fields)
+}
+
+// chooseKey sets the key: the one asked for, else the first whose column the
+// struct has.
+func (t *table) chooseKey(keys []string, want string, fields []field) error {
+	for _, name := range keys {
+		if name == want || want == "" && hasField(fields, name) {
+			t.key, _ = t.column(name)
+			return nil
+		}
+	}
+	if want == "" {
+		want = proposeKey(fields)
+	}
+	return fmt.Errorf("the table %s has no primary key or unique constraint on one column that the rows have, "+
+		"so a row could not be recognised when it comes again; this would make one:\nALTER TABLE %s ADD UNIQUE (%s);",
+		t.name, t.quoted, pgx.Identifier{want}.Sanitize())
+}
+
+func (t *table) column(name string) (column, bool) {
+	for _, c := range t.columns {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return column{}, false
+}
+
+func (t *table) columnList() string {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = c.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkUnwritten refuses a table with a column that must have a value and that
+// no field writes: every row would be rejected.
+func (t *table) checkUnwritten(fields []field) error {
+	for _, c := range t.columns {
+		if c.required && !c.generated && !hasField(fields, c.name) {
+			return fmt.Errorf("the column %q of %s is NOT NULL, has no default, and no field writes it; this would do:\nALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;",
+				c.name, t.name, t.quoted, pgx.Identifier{c.name}.Sanitize())
+		}
+	}
+	return nil
+}
+
+func hasField(fields []field, column string) bool {
+	for _, f := range fields {
+		if f.column == column {
+			return true
+		}
+	}
+	return false
+}
+
+// proposeTable is the DDL of a table that would hold the fields.
+func proposeTable(id pgx.Identifier, fields []field, key string) string {
+	if key == "" {
+		key = proposeKey(fields)
+	}
+	lines := make([]string, len(fields))
+	for i, f := range fields {
+		lines[i] = "    " + pgx.Identifier{f.column}.Sanitize() + " " + columnTypeOf(f.typ)
+		switch {
+		case f.column == key:
+			lines[i] += " PRIMARY KEY"
+		case f.typ.Kind() != reflect.Pointer:
+			lines[i] += " NOT NULL"
+		}
+	}
+	return "CREATE TABLE " + id.Sanitize() + " (\n" + strings.Join(lines, ",\n") + "\n);"
+}
+
+// proposeKey is the first field whose type can be a key.
+func proposeKey(fields []field) string {
+	for _, f := range fields {
+		if _, err := keyOf(f); err == nil {
+			return f.column
+		}
+	}
+	return fields[0].column
+}
+
+// keyArrayType is the element type of the array that keys are looked up with.
+func keyArrayType(c column) string {
+	switch c.typeOID {
+	case pgtype.UUIDOID:
+		return "uuid"
+	case pgtype.Int8OID, pgtype.Int4OID, pgtype.Int2OID:
+		return "bigint"
+	default:
+		return "text"
+	}
+}

@@ -1,0 +1,88 @@
+package postgresio
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// counts are the terms of the equation: records = inserted + updated +
+// duplicates + dead.
+type counts struct {
+	records, inserted, updated, duplicates, dead int64
+}
+
+func (c *counts) add(o counts) {
+	c.records += o.records
+	c.inserted += o.inserted
+	c.updated += o.updated
+	c.duplicates += o.duplicates
+	c.dead += o.dead
+}
+
+// loadResult is what one committed batch did.
+type loadResult struct {
+	counts
+	// ranges are those committed, touched the files they are of, and files
+	// those that ended with one of them.
+	ranges, touched, files int64
+	failed, unreadable     []*unit
+}
+
+// Totals are what a run has committed so far in this process.
+type Totals struct {
+	Batches, Records, Inserted, Updated, Duplicates, DeadLetters int64
+	// Files counts files whose last range was committed, FailedFiles those that
+	// could not be read as a whole, UnreadableFiles the times a file could not
+	// be read and was left for later.
+	Files, FailedFiles, UnreadableFiles int64
+}
+
+type totals struct {
+	mu sync.Mutex
+	Totals
+}
+
+var allTotals sync.Map // run to *totals
+
+func totalsOf(run string) *totals {
+	t, _ := allTotals.LoadOrStore(run, &totals{})
+	return t.(*totals)
+}
+
+// RunTotals returns what the run has committed so far in this process.
+func RunTotals(run string) Totals {
+	t := totalsOf(run)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Totals
+}
+
+// add counts a committed batch and logs it.
+func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
+	t.mu.Lock()
+	t.Records += r.records
+	t.Inserted += r.inserted
+	t.Updated += r.updated
+	t.Duplicates += r.duplicates
+	t.DeadLetters += r.dead
+	t.Files += r.files
+	t.FailedFiles += int64(len(r.failed))
+	t.UnreadableFiles += int64(len(r.unreadable))
+	if r.ranges > 0 {
+		t.Batches++
+	}
+	batch := t.Batches
+	t.mu.Unlock()
+	if r.ranges > 0 {
+		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
+			"duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)
+	}
+	for _, u := range r.failed {
+		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code, "column", u.fault.Column)
+	}
+	for _, u := range r.unreadable {
+		slog.Warn("The file can't be read now and is tried again later: "+u.fault.Message, "file", u.source.File.Path)
+	}
+}

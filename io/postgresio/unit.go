@@ -1,0 +1,93 @@
+package postgresio
+
+import (
+	"unsafe"
+
+	"github.com/google/uuid"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// unit is a range on its way into the database: what the sink has collected of
+// it, or the marker that ended it.
+type unit struct {
+	source *record.Range
+	// marker is KindRangeEnd for a whole range, else the marker that came
+	// instead, with its fault.
+	marker record.Kind
+	fault  *record.Fault
+	rows   []row
+	// tuples holds the rows in COPY's binary form, one after the other.
+	tuples []byte
+	// dead are the dead letters that came along the line.
+	dead []record.DeadLetter
+	// done is called once the unit is committed or dropped, or its load failed
+	// for good.
+	done func()
+}
+
+// row is a value that is to become a row.
+type row struct {
+	key        key
+	start, end int // of its tuple
+	line       int64
+	offset     int64
+	raw        []byte
+	unit       *unit
+	outcome    outcome
+}
+
+func (r *row) tuple() []byte { return r.unit.tuples[r.start:r.end] }
+
+// outcome is what became of a row in the attempt that is under way.
+type outcome uint8
+
+const (
+	pending outcome = iota
+	inserted
+	duplicate
+	rejected
+)
+
+// addValue appends a value. One that its column can't hold is a dead letter.
+func (u *unit) addValue(enc *rowEncoder, p unsafe.Pointer, src record.Source, raw []byte) {
+	start := len(u.tuples)
+	tuples, err := enc.appendTuple(u.tuples, p)
+	u.tuples = tuples
+	if err != nil {
+		u.dead = append(u.dead, record.DeadLetter{
+			File: src.Range.File, Line: src.Line, Offset: src.Offset, Raw: raw,
+			Fault: record.Fault{Code: record.CodeRejectedByDatabase, Column: err.column, Message: err.err.Error()},
+		})
+		return
+	}
+	u.rows = append(u.rows, row{
+		key: enc.key(p), start: start, end: len(u.tuples),
+		line: src.Line, offset: src.Offset, raw: raw, unit: u,
+	})
+}
+
+// records is how many records the unit holds.
+func (u *unit) records() int64 { return int64(len(u.rows) + len(u.dead)) }
+
+// bytes is about what the unit holds in memory.
+func (u *unit) bytes() int {
+	const rowSize = int(unsafe.Sizeof(row{}))
+	return len(u.tuples) + len(u.rows)*rowSize + int(u.source.End-u.source.Start)
+}
+
+// batch is what one transaction loads.
+type batch struct {
+	// id is the load's id in the ledger. It stays the same in every attempt,
+	// so that a commit whose reply was lost is recognised.
+	id    uuid.UUID
+	units []*unit
+	bytes int
+	rows  int
+}
+
+func (b *batch) add(u *unit) {
+	b.units = append(b.units, u)
+	b.bytes += u.bytes()
+	b.rows += len(u.rows)
+}
