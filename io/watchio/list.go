@@ -1,0 +1,60 @@
+package watchio
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// List returns record.Work for each file version of the pattern that is there
+// now and that the ledger is not done with, oldest first. It is bounded: it
+// ends when all are handed on, or when the run drains. A pattern that matches
+// nothing and a folder that is missing or can't be read are no errors; they are
+// logged with their names. It panics when the pattern or an option can't work.
+func List[L Ledger](s beam.Scope, pattern string, ledger L, opts ...Option) beam.PCollection {
+	s = s.Scope("watchio.List")
+	fn := &listFn[L]{Settings: newSettings(pattern, opts), Ledger: ledger}
+	return beam.ParDo(s, fn, beam.Impulse(s))
+}
+
+// listFn is no SDF: a process continuation in its signature would make the
+// pipeline unbounded, even if it never resumed.
+type listFn[L Ledger] struct {
+	Settings settings
+	Ledger   L
+}
+
+func (fn *listFn[L]) ProcessElement(ctx context.Context, _ []byte, emit func(record.Work)) error {
+	control := runctl.Of(fn.Settings.Run)
+	ctx, stop := untilDrain(ctx, control)
+	defer stop()
+	_, err := outcome(ctx, control, fn.list(ctx, control, emit))
+	return err
+}
+
+func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit func(record.Work)) error {
+	poller, err := newPoller(fn.Settings, fn.Ledger)
+	if err != nil {
+		return err
+	}
+	look, err := poller.look(ctx, time.Now(), nil, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	if look.listed == 0 && look.problems == 0 {
+		slog.Warn("No file matches", "pattern", fn.Settings.Pattern)
+	}
+	for d, err := range look.due(ctx) {
+		if err != nil || over(ctx, control) {
+			return err
+		}
+		emit(d.work)
+	}
+	return nil
+}
