@@ -16,13 +16,16 @@ import (
 // installBound is how long one process waits for another that installs.
 const installBound = 10 * time.Minute
 
-// stageRun is the folder of the server that is started to see that it works.
-const stageRun = "run"
+const (
+	installed = "installed" // the folder of the programs, within the cache
+	stage     = "stage"     // what is being installed
+	stageRun  = "run"       // the server that is started to see that it works
+)
 
 // install returns the folder of PostgreSQL's programs, which it fetches the
 // first time. What stands under the final name is whole and has run once.
 func (c *child) install() (string, error) {
-	final := filepath.Join(c.Cache, "installed")
+	final := filepath.Join(c.Cache, installed)
 	if isInstalled(final) {
 		return final, nil
 	}
@@ -50,7 +53,7 @@ func isInstalled(dir string) bool {
 // fetch downloads and unpacks the programs, starts a server with them to see
 // that they work on this machine, and only then gives them their name.
 func (c *child) fetch(final string) error {
-	stage := filepath.Join(c.Cache, "stage")
+	stage := filepath.Join(c.Cache, stage)
 	if err := clearStage(stage); err != nil {
 		return err
 	}

@@ -108,6 +108,9 @@ func (p *place) makeCache() error {
 		return err
 	}
 	p.Cache = filepath.Join(base, "postgres-"+Version+"-"+runtime.GOOS+"-"+runtime.GOARCH)
+	if !p.Drop && isInstalled(filepath.Join(p.Cache, installed)) {
+		return nil // perhaps another user's, which is as good
+	}
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return err
 	}
