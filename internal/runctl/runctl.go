@@ -6,6 +6,7 @@ package runctl
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -18,6 +19,8 @@ type Control struct {
 	hard     context.Context
 	stop     context.CancelCauseFunc
 	cleanups []func()
+	// forgotten is set when cleanups were called.
+	forgotten bool
 }
 
 var (
@@ -51,7 +54,7 @@ func Forget(run string) {
 	}
 	c.mu.Lock()
 	cleanups := c.cleanups
-	c.cleanups = nil
+	c.cleanups, c.forgotten = nil, true
 	c.mu.Unlock()
 	for _, f := range cleanups {
 		f()
@@ -59,11 +62,18 @@ func Forget(run string) {
 }
 
 // AtForget has f called when the run is forgotten: for what is kept for the
-// length of a run, such as connections.
+// length of a run, such as connections. When it is forgotten already, f is
+// called at once.
 func (c *Control) AtForget(f func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cleanups = append(c.cleanups, f)
+	forgotten := c.forgotten
+	if !forgotten {
+		c.cleanups = append(c.cleanups, f)
+	}
+	c.mu.Unlock()
+	if forgotten {
+		f()
+	}
 }
 
 // Drain asks the run to end: no new file, what is in hand is committed. After
@@ -101,15 +111,22 @@ func (c *Control) IsDraining() bool {
 	}
 }
 
-// Fail ends the run with err. Only the first error counts.
+// Fail ends the run with err. Only the first error counts; without an error it
+// is ErrFailed.
 func (c *Control) Fail(err error) {
+	if err == nil {
+		err = ErrFailed
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err == nil {
 		c.err = err
 	}
-	c.mu.Unlock()
-	c.stop(err)
+	c.stop(c.err)
 }
+
+// ErrFailed is the error of a run that failed without one.
+var ErrFailed = errors.New("the run failed without saying why")
 
 // Err returns the error given to Fail first, or nil.
 func (c *Control) Err() error {
@@ -129,7 +146,8 @@ func (c *Control) Sleep(ctx context.Context, d time.Duration) bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		// A select draws by lot when the run drains at the same time.
+		return !c.IsDraining() && c.hard.Err() == nil && ctx.Err() == nil
 	case <-c.draining:
 	case <-c.hard.Done():
 	case <-ctx.Done():

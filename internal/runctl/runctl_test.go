@@ -1,0 +1,219 @@
+package runctl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+)
+
+var errBroken = errors.New("permission denied on the table")
+
+// forever is longer than any test.
+const forever = time.Hour
+
+func control(t *testing.T) *runctl.Control {
+	t.Cleanup(func() { runctl.Forget(t.Name()) })
+	return runctl.Of(t.Name())
+}
+
+// within fails the test when done is not closed soon.
+func within(t *testing.T, what string, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("waited 10 s in vain: %s", what)
+	}
+}
+
+func TestARunHasOneControl(t *testing.T) {
+	c := control(t)
+	if runctl.Of(t.Name()) != c {
+		t.Error("the same run gave another control")
+	}
+	if runctl.Of(t.Name()+" of another") == c {
+		t.Error("another run gave the same control")
+	}
+	c.Drain(forever)
+	runctl.Forget(t.Name())
+	if runctl.Of(t.Name()).IsDraining() {
+		t.Error("a forgotten run still drains")
+	}
+	runctl.Forget(t.Name() + " of another")
+}
+
+func TestForgetCleansUpOnce(t *testing.T) {
+	c := control(t)
+	var called []string
+	note := func(what string) func() { return func() { called = append(called, what) } }
+	c.AtForget(note("first"))
+	c.AtForget(func() {
+		note("second")()
+		// What is cleaned up may look at the run.
+		_ = c.Err()
+		runctl.Forget(t.Name())
+	})
+	if len(called) > 0 {
+		t.Fatalf("called before its time: %v", called)
+	}
+	runctl.Forget(t.Name())
+	runctl.Forget(t.Name())
+	c.AtForget(note("too late"))
+	if want := []string{"first", "second", "too late"}; !slices.Equal(called, want) {
+		t.Errorf("called %v, want %v", called, want)
+	}
+}
+
+func TestWhatAControlSays(t *testing.T) {
+	cases := []struct {
+		name     string
+		do       func(c *runctl.Control)
+		draining bool
+		err      error
+		// cause is of Context's end; nil while it lasts.
+		cause error
+	}{
+		{name: "nothing at first", do: func(*runctl.Control) {}},
+		{name: "draining leaves the context alive", do: func(c *runctl.Control) { c.Drain(forever) }, draining: true},
+		{
+			name:     "draining has a bound",
+			do:       func(c *runctl.Control) { c.Drain(0) },
+			draining: true, cause: runctl.ErrDrainBound,
+		},
+		{
+			name:     "only the first drain counts",
+			do:       func(c *runctl.Control) { c.Drain(forever); c.Drain(0) },
+			draining: true,
+		},
+		{
+			name: "a failure ends the context",
+			do:   func(c *runctl.Control) { c.Fail(errBroken) },
+			err:  errBroken, cause: errBroken,
+		},
+		{
+			name: "only the first failure counts",
+			do:   func(c *runctl.Control) { c.Fail(errBroken); c.Fail(errors.New("a later one")) },
+			err:  errBroken, cause: errBroken,
+		},
+		{
+			name:     "a run that drains can fail",
+			do:       func(c *runctl.Control) { c.Drain(forever); c.Fail(errBroken) },
+			draining: true, err: errBroken, cause: errBroken,
+		},
+		{
+			name: "a failure without an error is an error",
+			do:   func(c *runctl.Control) { c.Fail(nil) },
+			err:  runctl.ErrFailed, cause: runctl.ErrFailed,
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := control(t)
+			tc.do(c)
+			if tc.cause != nil {
+				within(t, "the end of the context", c.Context().Done())
+			}
+			if c.IsDraining() != tc.draining {
+				t.Errorf("IsDraining is %v", c.IsDraining())
+			}
+			if tc.draining {
+				within(t, "the channel of draining", c.Draining())
+			}
+			if err := c.Err(); err != tc.err {
+				t.Errorf("Err is %v", err)
+			}
+			if cause := context.Cause(c.Context()); cause != tc.cause {
+				t.Errorf("the cause is %v", cause)
+			}
+		})
+	}
+}
+
+func TestSleep(t *testing.T) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	cases := []struct {
+		name string
+		do   func(c *runctl.Control)
+		ctx  context.Context
+		d    time.Duration
+		want bool
+	}{
+		{name: "ends by itself", d: time.Millisecond, want: true},
+		{name: "no time at all", d: 0, want: true},
+		{name: "draining", do: func(c *runctl.Control) { c.Drain(forever) }, d: forever},
+		{name: "a failure", do: func(c *runctl.Control) { c.Fail(errBroken) }, d: forever},
+		{name: "the caller's context", ctx: cancelled, d: forever},
+		{name: "draining, and no time at all", do: func(c *runctl.Control) { c.Drain(forever) }, d: 0},
+		{name: "a failure, and no time at all", do: func(c *runctl.Control) { c.Fail(errBroken) }, d: 0},
+		{name: "the caller's context, and no time at all", ctx: cancelled, d: 0},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := control(t)
+			if tc.do != nil {
+				tc.do(c)
+			}
+			ctx := tc.ctx
+			if ctx == nil {
+				ctx = context.Background()
+			}
+			// Often, because an answer that a select draws by lot is right at times.
+			for range 100 {
+				if got := c.Sleep(ctx, tc.d); got != tc.want {
+					t.Fatalf("Sleep says %v", got)
+				}
+			}
+		})
+	}
+}
+
+func TestSleepIsWoken(t *testing.T) {
+	for name, wake := range map[string]func(c *runctl.Control, cancel func()){
+		"by draining":             func(c *runctl.Control, _ func()) { c.Drain(forever) },
+		"by a failure":            func(c *runctl.Control, _ func()) { c.Fail(errBroken) },
+		"by the caller's context": func(_ *runctl.Control, cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := control(t)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			woken := make(chan struct{})
+			var slept bool
+			go func() {
+				defer close(woken)
+				slept = c.Sleep(ctx, forever)
+			}()
+			wake(c, cancel)
+			within(t, "the sleeper", woken)
+			if slept {
+				t.Error("Sleep says that it slept to its end")
+			}
+		})
+	}
+}
+
+func TestErrIsTheCauseHoweverManyFailAtOnce(t *testing.T) {
+	for round := range 200 {
+		run := fmt.Sprint(t.Name(), round)
+		c := runctl.Of(run)
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				runctl.Of(run).Drain(forever)
+				runctl.Of(run).Fail(fmt.Errorf("failure %d", i))
+			})
+		}
+		all.Wait()
+		if c.Err() == nil || c.Err() != context.Cause(c.Context()) {
+			t.Fatalf("Err is %v, the cause is %v", c.Err(), context.Cause(c.Context()))
+		}
+		runctl.Forget(run)
+	}
+}
