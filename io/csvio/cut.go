@@ -49,6 +49,7 @@ func (c *cutter) close() error {
 	closed := c.cur
 	c.held = &closed
 	c.cur.Start, c.cur.FirstLine, c.cur.Records = c.cur.End, c.line, 0
+	c.cur.Index++
 	return err
 }
 
