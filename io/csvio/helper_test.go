@@ -1,8 +1,10 @@
 package csvio
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,12 +45,25 @@ func version(t testing.TB, path string) record.File {
 	return record.File{Path: path, Size: info.Size(), Modified: info.ModTime().UnixMicro()}
 }
 
-// splitAll runs splitFn over one file version.
+// splitAll runs splitFn over one file version on disk.
 func splitAll[T any](t testing.TB, w record.Work, opts ...Option) []record.Range {
+	t.Helper()
+	return splitWith[T](t, w, openLocal, windowChunk, opts...)
+}
+
+// readAll runs readFn over ranges of files on disk, with one DoFn for all of
+// them as in a bundle.
+func readAll[T any](t testing.TB, ranges []record.Range, opts ...Option) []*record.Record[T] {
+	t.Helper()
+	return readWith[T](t, ranges, openLocal, opts...)
+}
+
+func splitWith[T any](t testing.TB, w record.Work, open opener, chunk int64, opts ...Option) []record.Range {
 	t.Helper()
 	o := newOptions(opts)
 	fn := &splitFn[T]{Run: o.run, Limits: o.limits, Fingerprint: Fingerprint[T](opts...)}
 	fn.Setup()
+	fn.open, fn.chunk = open, chunk
 	var ranges []record.Range
 	if err := fn.ProcessElement(t.Context(), w, func(r record.Range) { ranges = append(ranges, r) }); err != nil {
 		t.Fatal(err)
@@ -56,11 +71,11 @@ func splitAll[T any](t testing.TB, w record.Work, opts ...Option) []record.Range
 	return ranges
 }
 
-// readAll runs readFn over ranges, with one DoFn for all of them as in a bundle.
-func readAll[T any](t testing.TB, ranges []record.Range, opts ...Option) []*record.Record[T] {
+func readWith[T any](t testing.TB, ranges []record.Range, open opener, opts ...Option) []*record.Record[T] {
 	t.Helper()
 	fn := &readFn[T]{Run: newOptions(opts).run}
 	fn.Setup()
+	fn.open = open
 	var recs []*record.Record[T]
 	for _, r := range ranges {
 		if err := fn.ProcessElement(t.Context(), r, func(r *record.Record[T]) { recs = append(recs, r) }); err != nil {
@@ -69,3 +84,20 @@ func readAll[T any](t testing.TB, ranges []record.Range, opts ...Option) []*reco
 	}
 	return recs
 }
+
+// inMemory gives a file version that has the content, and what opens it, so
+// that thousands of files can be tried without a disk.
+func inMemory(content string) (record.File, opener) {
+	f := memoryFile{strings.NewReader(content)}
+	return record.File{Path: "in memory", Size: f.Size()}, func(string) (file, error) { return f, nil }
+}
+
+type memoryFile struct{ *strings.Reader }
+
+func (f memoryFile) Close() error               { return nil }
+func (f memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f memoryFile) Name() string               { return "in memory" }
+func (f memoryFile) Mode() fs.FileMode          { return 0o600 }
+func (f memoryFile) ModTime() time.Time         { return time.UnixMicro(0) }
+func (f memoryFile) IsDir() bool                { return false }
+func (f memoryFile) Sys() any                   { return nil }

@@ -34,12 +34,13 @@ type splitFn[T any] struct {
 	Limits      limits
 	Fingerprint string
 
-	open opener
+	open  opener
+	chunk int64
 	// buf is kept from file to file.
 	buf []byte
 }
 
-func (fn *splitFn[T]) Setup() { fn.open = openLocal }
+func (fn *splitFn[T]) Setup() { fn.open, fn.chunk = openLocal, windowChunk }
 
 func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit func(record.Range)) error {
 	l, fingerprint := fn.Limits, fn.Fingerprint
@@ -55,7 +56,7 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 	ctl := runctl.Of(fn.Run)
 	sp := &splitter{
 		source: source{version: w.File, open: fn.open, ctl: ctl},
-		limits: l, chunk: windowChunk, schema: mustSchema[T](), done: w.Done, emit: emit,
+		limits: l, chunk: fn.chunk, schema: mustSchema[T](), done: w.Done, emit: emit,
 		proto: record.Range{File: w.File, Fingerprint: fingerprint},
 	}
 	defer sp.source.close()
