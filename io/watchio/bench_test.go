@@ -1,0 +1,56 @@
+package watchio
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+const benchFiles = 100_000
+
+// BenchmarkPoll looks at a folder of 100,000 files, of which nothing is due.
+func BenchmarkPoll(b *testing.B) {
+	p, m, files := benchPoller(b)
+	m.loaded(files...)
+	benchPoll(b, p, 0)
+}
+
+// BenchmarkPollBacklog looks at the same folder when all of it is due.
+func BenchmarkPollBacklog(b *testing.B) {
+	p, _, _ := benchPoller(b)
+	benchPoll(b, p, 5)
+}
+
+func benchPoller(b *testing.B) (*poller, *memory, []record.File) {
+	dir := b.TempDir()
+	ledger, m := newLedger(b)
+	files := make([]record.File, benchFiles)
+	for i := range files {
+		files[i] = write(b, filepath.Join(dir, fmt.Sprintf("events_20260129_100000_%06d.csv", i)), "x", i)
+	}
+	p, err := newPoller(newSettings(filepath.Join(dir, "*.csv"), nil), ledger)
+	check(b, err)
+	return p, m, files
+}
+
+func benchPoll(b *testing.B, p *poller, want int) {
+	b.ReportAllocs()
+	for b.Loop() {
+		look, err := p.look(context.Background(), time.Now(), nil, maxInFlight)
+		check(b, err)
+		n := 0
+		for _, err := range look.due(context.Background()) {
+			check(b, err)
+			if n++; n == want {
+				break
+			}
+		}
+		if n != want {
+			b.Fatalf("%d files are due, want %d", n, want)
+		}
+	}
+}

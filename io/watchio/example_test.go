@@ -1,0 +1,67 @@
+package watchio_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/io/watchio"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+func init() {
+	watchio.Register[noLedger]()
+	register.Function1x0(printFile)
+	register.Function1x0(printAndDrain)
+}
+
+// noLedger knows no file: everything is new.
+type noLedger struct{}
+
+func (noLedger) Lookup(_ context.Context, files []record.File) ([]record.FileState, error) {
+	return make([]record.FileState, len(files)), nil
+}
+
+func printFile(w record.Work) { fmt.Println(filepath.Base(w.File.Path), w.File.Size) }
+
+func printAndDrain(w record.Work) {
+	printFile(w)
+	runctl.Of("example").Drain(time.Minute)
+}
+
+func ExampleList() {
+	dir, _ := os.MkdirTemp("", "example")
+	defer os.RemoveAll(dir)
+	_ = os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o644)
+	_ = os.WriteFile(filepath.Join(dir, "_unfinished.csv"), nil, 0o644)
+
+	p, s := beam.NewPipelineWithRoot()
+	files := watchio.List(s, filepath.Join(dir, "*.csv"), noLedger{})
+	beam.ParDo0(s, printFile, files)
+	if _, err := direct.Execute(context.Background(), p); err != nil {
+		fmt.Println(err)
+	}
+	// Output: a.csv 5
+}
+
+func ExampleWatch() {
+	dir, _ := os.MkdirTemp("", "example")
+	defer os.RemoveAll(dir)
+	_ = os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o644)
+
+	p, s := beam.NewPipelineWithRoot()
+	files := watchio.Watch(s, filepath.Join(dir, "*.csv"), noLedger{},
+		watchio.WithRun("example"), watchio.WithBlocking(true), watchio.WithTriggerInterval(time.Second))
+	beam.ParDo0(s, printAndDrain, files)
+	if _, err := direct.Execute(context.Background(), p); err != nil {
+		fmt.Println(err)
+	}
+	// Output: a.csv 5
+}

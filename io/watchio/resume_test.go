@@ -1,0 +1,118 @@
+package watchio
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/sdf"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// call is one ProcessElement, as a runner that resumes makes it.
+func (w *watcher) call(emit func(record.Work)) (sdf.ProcessContinuation, error) {
+	return w.fn.ProcessElement(context.Background(), w.rt, nil, emit)
+}
+
+// resume goes on at another worker, with what a checkpoint leaves.
+func (w *watcher) resume() {
+	w.t.Helper()
+	old := w.rt
+	w.rt = split(w.t, w.rt, 0)
+	if !old.IsDone() {
+		w.t.Fatal("the checkpoint leaves the call with work to do")
+	}
+	w.restart()
+}
+
+func TestAWatcherThatIsResumedHandsOnEachFileOnce(t *testing.T) {
+	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Minute))
+	var want, got []record.File
+	for i := range 5 {
+		want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
+	}
+	for len(got) < len(want) {
+		before := len(got)
+		continuation, err := w.call(func(work record.Work) { got = append(got, work.File) })
+		check(t, err)
+		if !continuation.ShouldResume() || continuation.ResumeDelay() > time.Minute || continuation.ResumeDelay() < 50*time.Second {
+			t.Fatalf("resume %v in %v", continuation.ShouldResume(), continuation.ResumeDelay())
+		}
+		if n := len(got) - before; n < 1 || n > 2 {
+			t.Fatalf("a call handed on %d files", n)
+		}
+		w.resume()
+	}
+	wantFiles(t, got, want...)
+	w.wantInFlight(want...)
+	w.memory.loaded(want...)
+	w.want()
+}
+
+func TestACallWaitsForFilesAndRefusesToBeSplit(t *testing.T) {
+	w := newWatcher(t, WithTriggerInterval(0))
+	emitted := make(chan record.File, 9)
+	ended := make(chan error, 1)
+	go func() {
+		c, err := w.call(func(work record.Work) { emitted <- work.File })
+		if err == nil && !c.ShouldResume() {
+			err = fmt.Errorf("the call does not ask to be resumed")
+		}
+		ended <- err
+	}()
+	for range 20 {
+		if _, residual, err := w.rt.TrySplit(0.5); residual != nil || err != nil {
+			t.Fatalf("split into %v, %v", residual, err)
+		}
+	}
+	file := w.write(".hidden.csv", "x", 1)
+	check(t, rename(file.Path, filepath.Join(w.dir, "a.csv")))
+	check(t, <-ended)
+	if got := <-emitted; got.Path != filepath.Join(w.dir, "a.csv") || len(emitted) > 0 {
+		t.Errorf("got %v and %d more", got, len(emitted))
+	}
+}
+
+func TestHowACallEnds(t *testing.T) {
+	cases := []struct {
+		name string
+		do   func(w *watcher, control *runctl.Control)
+	}{
+		{"when the run drains", func(_ *watcher, c *runctl.Control) { c.Drain(time.Minute) }},
+		{"when the bound of draining has passed", func(_ *watcher, c *runctl.Control) { c.Drain(0) }},
+		{"when the runner drains", func(w *watcher, _ *runctl.Control) {
+			w.rt = newTracker(w.fn.TruncateRestriction(w.rt, nil))
+		}},
+		{"when the runner takes a checkpoint while it waits", func(w *watcher, _ *runctl.Control) {
+			_, _, _ = w.rt.TrySplit(0)
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWatcher(t, WithBlocking(true), WithTriggerInterval(0))
+			w.write("a.csv", "a", 1)
+			control := runctl.Of(t.Name())
+			defer runctl.Forget(t.Name())
+			c.do(w, control)
+			continuation, err := w.call(func(work record.Work) { t.Errorf("handed on %v", work) })
+			check(t, err)
+			if continuation.ShouldResume() || !w.rt.IsDone() {
+				t.Errorf("resumes %v, is done %v", continuation.ShouldResume(), w.rt.IsDone())
+			}
+		})
+	}
+}
+
+func TestTheSizeOfARestriction(t *testing.T) {
+	fn := &watchFn[memoryLedger]{}
+	if fn.RestrictionSize(nil, fn.CreateInitialRestriction(nil)) <= 0 || fn.RestrictionSize(nil, Restriction{Ended: true}) != 0 {
+		t.Error("what is to come has a size, what has ended has none")
+	}
+	if n := len(fn.SplitRestriction(nil, Restriction{})); n != 1 {
+		t.Errorf("a folder has %d watchers", n)
+	}
+}
