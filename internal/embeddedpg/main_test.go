@@ -3,7 +3,6 @@ package embeddedpg
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -205,7 +204,7 @@ func mustPid(t *testing.T, dir string) int {
 	t.Helper()
 	pid, _ := readPidFile(dir)
 	if pid == 0 {
-		t.Fatal(fmt.Sprintf("no server's pid in %s", dir))
+		t.Fatalf("no server's pid in %s", dir)
 	}
 	return pid
 }

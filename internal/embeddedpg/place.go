@@ -56,7 +56,8 @@ func findPlace(dir string, log *slog.Logger) (place, error) {
 		return place{}, fmt.Errorf("making the folder for PostgreSQL's programs: %w", err)
 	}
 	if dir == "" {
-		return p, p.makeTemporary()
+		err := p.makeTemporary()
+		return p, err
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -72,7 +73,8 @@ func findPlace(dir string, log *slog.Logger) (place, error) {
 				"wanted", abs, "taken", p.Dir)
 		}
 	}
-	return p, p.own(p.Dir, 0o700)
+	err = p.own(p.Dir, 0o700)
+	return p, err
 }
 
 // nobody returns the ids of the user that root's child becomes.

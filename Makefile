@@ -1,0 +1,54 @@
+# `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The linter is built once for each user and version, not once for each clone.
+LINT_VERSION := v2.15.0
+LINT_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartstream/tools/golangci-lint-$(LINT_VERSION)
+LINT := $(LINT_DIR)/golangci-lint
+
+# The race detector needs a C compiler; go says 0 where there is none.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Tests of the whole binary, whose files begin with `//go:build e2e`, run at
+# full speed: the race detector would have them measure itself.
+E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' cmd pipeline)))
+
+.PHONY: help run build test test-short bench lint fmt clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build, then run everything on this machine: database, generator, pipeline
+	@exec bin/cartstream up
+
+build: ## build bin/cartstream
+	@mkdir -p bin
+	go build -o bin/cartstream ./cmd/cartstream
+
+test: lint ## lint, formatting, vet, and all tests with the race detector
+	go vet -tags e2e ./...
+	go test $(RACE) -timeout 25m ./...
+	$(if $(E2E),go test -tags e2e -run '^TestE2E' -timeout 25m $(E2E:%/=./%))
+
+test-short: ## the quick tests only, without lint and race detector
+	go test -short ./...
+
+bench: ## all benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint: $(LINT) ## lint and check the formatting
+	$(LINT) fmt --diff
+	$(LINT) run
+
+fmt: $(LINT) ## format all Go files
+	$(LINT) fmt
+
+clean: ## remove what was built; the data of `make run` in data/ stays
+	rm -rf bin coverage.out
+	find . -name '*.test' -type f -not -path './.git/*' -delete
+
+$(LINT):
+	@echo "Building golangci-lint $(LINT_VERSION), once (about two minutes)"
+	GOFLAGS= GOBIN=$(LINT_DIR) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
