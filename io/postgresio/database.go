@@ -39,8 +39,12 @@ var errBadURL = errors.New("the connection string (DATABASE_URL, PG* or postgres
 
 // sessionSettings hold for every connection: a worker that vanished must free
 // its locks, and our lookups by key must not turn into scans while the
-// planner has no statistics of a table that has just been created.
+// planner has no statistics of a table that has just been created. A role that
+// is called cartstream must not find its tables in the ledger's schema, as
+// "$user" in the search path would have it.
 const sessionSettings = `SELECT
+	set_config('search_path', coalesce((
+		select string_agg(quote_ident(s), ', ') from unnest(current_schemas(false)) s where s <> 'cartstream'), 'public'), false),
 	set_config('application_name', 'cartstream', false),
 	set_config('idle_in_transaction_session_timeout', '60s', false),
 	set_config('tcp_keepalives_idle', '15', false),

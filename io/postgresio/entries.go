@@ -69,7 +69,7 @@ join cartstream.files f on f.table_name = $1 and md5(f.file_name) = md5(v.name)
 func (a *attempt) enterFiles(ctx context.Context) error {
 	unknown := map[record.File]string{}
 	for _, u := range a.batch.units {
-		if _, ok := a.e.files.get(u.source.File); !ok && unknown[u.source.File] == "" {
+		if e, ok := a.e.files.get(u.source.File); (!ok || e.fingerprint != u.source.Fingerprint) && unknown[u.source.File] == "" {
 			unknown[u.source.File] = u.source.Fingerprint
 		}
 	}

@@ -80,20 +80,24 @@ func WithRetryFor(d time.Duration) Option { return func(o *loadOptions) { o.Retr
 // seen. Bad tags, and options that make no sense, panic when the graph is built.
 func Load[T any](s beam.Scope, records beam.PCollection, table string, opts ...Option) {
 	s = s.Scope("postgresio.Load")
-	fn := &loadFn[T]{Options: loadOptions{
+	beam.ParDo0(s, &loadFn[T]{Options: newLoadOptions(table, opts)}, records)
+}
+
+func newLoadOptions(table string, opts []Option) loadOptions {
+	o := loadOptions{
 		Table: table, Connections: DefaultConnections,
 		FlushRows: DefaultFlushRows, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
-	}}
-	for _, o := range opts {
-		o(&fn.Options)
+	}
+	for _, opt := range opts {
+		opt(&o)
 	}
 	if _, err := ParseTable(table); err != nil {
 		panic("postgresio.Load: " + err.Error())
 	}
-	if fn.Options.Connections < 1 || fn.Options.FlushRows < 1 {
+	if o.Connections < 1 || o.FlushRows < 1 {
 		panic("postgresio.Load: connections and flush rows must be 1 or more")
 	}
-	beam.ParDo0(s, fn, records)
+	return o
 }
 
 // Register makes T known to Beam as a row type. It is to be called from the

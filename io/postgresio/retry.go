@@ -70,9 +70,11 @@ func isRowFault(err error) (*pgconn.PgError, bool) {
 	return pg, false
 }
 
+// SafeError drops from an error what may hold the connection string.
+func SafeError(err error) error { return safe(err) }
+
 const uniqueViolation = "23505"
 
-// safe drops from an error what may hold the connection string.
 func safe(err error) error {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && connect.Unwrap() != nil {

@@ -243,3 +243,28 @@ func keyArrayType(c column) string {
 		return "text"
 	}
 }
+
+// Check tells whether Load of T into the table would work: it looks at the
+// table's columns, their types and its key, and returns an error that says what
+// would be right.
+func Check[T any](ctx context.Context, d Database, name string, opts ...Option) error {
+	var o loadOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	fields, err := fieldsOf(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	pool, err := d.Open(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	t, err := inspect(ctx, pool, name, o.KeyColumn, fields)
+	if err != nil {
+		return safe(err)
+	}
+	_, err = newRowEncoder(fields, t, pgtype.NewMap())
+	return err
+}

@@ -72,7 +72,9 @@ from cartstream.load_history`
 // Verify checks the ledger against itself and the dead letters, as of one
 // moment: records = inserted + updated + duplicates + dead letters for each
 // file and in total, and ranges that cover each file without gap or overlap.
-func Verify(ctx context.Context, pool *pgxpool.Pool) (*Verification, error) {
+// expected, unless nil, says what must have been loaded into the table, and
+// that nothing else was.
+func Verify(ctx context.Context, pool *pgxpool.Pool, table string, expected *Expectation) (*Verification, error) {
 	v := &Verification{Findings: []Finding{}}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
@@ -95,7 +97,12 @@ func Verify(ctx context.Context, pool *pgxpool.Pool) (*Verification, error) {
 			}
 			v.Findings = append(v.Findings, found...)
 		}
-		return nil
+		if expected == nil {
+			return nil
+		}
+		found, err := expected.check(ctx, tx, table)
+		v.Findings = append(v.Findings, found...)
+		return err
 	})
 	return v, err
 }

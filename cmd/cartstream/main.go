@@ -1,0 +1,88 @@
+// Command cartstream brings CSV files into PostgreSQL, every row exactly once.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/internal/embeddedpg"
+)
+
+func main() {
+	embeddedpg.RunChildIfAsked()
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	// exitSecondSignal is 128 + SIGINT, as shells have it.
+	exitSecondSignal = 130
+)
+
+// failure is an error of work that was asked for rightly; every other error is
+// one of usage.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure{err}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "Error:", err)
+	if f := (failure{}); errors.As(err, &f) {
+		return exitFailed
+	}
+	fmt.Fprintln(stderr, "Run 'cartstream --help' for usage.")
+	return exitUsage
+}
+
+// app is what all subcommands share.
+type app struct {
+	stdout, stderr io.Writer
+	configPath     string
+	logFormat      string
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "cartstream",
+		Short: "CSV files into PostgreSQL, every row exactly once",
+		Long: `Cartstream takes CSV files as they appear in a folder and brings every row into
+PostgreSQL exactly once, or into the dead letters with its file, line and reason.
+
+The database is named by DATABASE_URL or by the PG* variables of libpq.
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
+		Example: `  cartstream up                                    everything on this machine
+  cartstream run --available-now --input 'in/*.csv'  load what is there, then end
+  cartstream history                               what became of each file
+  cartstream verify                                prove that nothing is missing`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.setUpLog() },
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "settings file (default: settings.yaml, where there is one)")
+	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
+	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newHistory(a), newVerify(a), newMigrate(a))
+	return root
+}

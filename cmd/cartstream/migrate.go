@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/pipeline"
+)
+
+func newMigrate(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Make or update the schema cartstream and the table user_events",
+		Long: `Brings the schema cartstream (ledger, dead letters, views) to this version, and
+makes the table user_events where it is not there. 'run' and 'up' do it too.`,
+		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream migrate`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			db := a.database(settings)
+			if err := db.Wait(cmd.Context()); err != nil {
+				return failed(err)
+			}
+			if err := pipeline.Migrate(cmd.Context(), db); err != nil {
+				return failed(err)
+			}
+			if err := pipeline.Check(cmd.Context(), settings, db); err != nil {
+				return failed(err)
+			}
+			_, err = fmt.Fprintln(a.stdout, "The schema is up to date.")
+			return failed(err)
+		},
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/io/watchio"
+	"github.com/cartstream/cartstream/pipeline"
+)
+
+func newRun(a *app) *cobra.Command {
+	var availableNow bool
+	var input, runner string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the pipeline: load files as they appear, or what is there now",
+		Long: `Loads the files of a pattern into PostgreSQL, as they appear, until it is stopped.
+SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
+		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream run
+  cartstream run --available-now --input 'F/*.csv'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("input") {
+				settings.Streaming.Input = input
+			}
+			if err := watchio.Check(settings.Streaming.Input); err != nil {
+				return err
+			}
+			if runner != "direct" {
+				return fmt.Errorf("--runner is %q; direct is the one there is", runner)
+			}
+			drain, stop := drainOnSignal()
+			defer stop()
+			ctx, cancel := untilClosed(cmd.Context(), drain)
+			defer cancel()
+			db := a.database(settings)
+			if err := prepare(ctx, settings, db); err != nil {
+				return endedEarly(err, drain)
+			}
+			return failed(load(cmd.Context(), settings, db, availableNow, drain))
+		},
+	}
+	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded")
+	cmd.Flags().StringVar(&input, "input", "", "pattern of the files, in quotes (default: streaming.input of the settings)")
+	cmd.Flags().StringVar(&runner, "runner", "direct", "Beam runner")
+	return cmd
+}
+
+// prepare waits for the database, migrates it and checks the table, so that
+// what can't work is said before anything is begun.
+func prepare(ctx context.Context, s pipeline.Settings, db postgresio.Database) error {
+	if err := db.Wait(ctx); err != nil {
+		return err
+	}
+	if err := pipeline.Migrate(ctx, db); err != nil {
+		return err
+	}
+	return pipeline.Check(ctx, s, db)
+}
+
+// load runs the pipeline and logs what it did.
+func load(ctx context.Context, s pipeline.Settings, db postgresio.Database, availableNow bool, drain <-chan struct{}) error {
+	start := time.Now()
+	slog.Info("Loading "+s.Streaming.Input+" into "+s.Postgres.Table, "available_now", availableNow)
+	totals, err := pipeline.Run(ctx, pipeline.Options{Settings: s, Database: db, AvailableNow: availableNow}, drain)
+	seconds := time.Since(start).Seconds()
+	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
+		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),
+		"inserted", totals.Inserted, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
+		"failed_files", totals.FailedFiles)
+	if err == nil && availableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
+		err = fmt.Errorf("%d files can't be loaded and %d could not be read; the log above and 'cartstream history' say why",
+			totals.FailedFiles, totals.UnreadableFiles)
+	}
+	return err
+}
+
+// untilClosed returns a context that ends when done is closed.
+func untilClosed(parent context.Context, done <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// endedEarly is the error of a preparation: none when a signal ended it.
+func endedEarly(err error, drain <-chan struct{}) error {
+	select {
+	case <-drain:
+		slog.Info("Stopped before anything was begun")
+		return nil
+	default:
+		return failed(err)
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/generator"
+	"github.com/cartstream/cartstream/internal/embeddedpg"
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/pipeline"
+)
+
+func newUp(a *app) *cobra.Command {
+	dir := "data"
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Everything on this machine: PostgreSQL, the generator and the pipeline",
+		Long: `Starts a PostgreSQL of its own, generates shop events into files, and loads them
+as they appear. Everything is kept under --data; the next start goes on from there.
+SIGINT and SIGTERM drain and then stop the database.`,
+		Example: `  cartstream up
+  cartstream up --config settings.yaml --data /var/tmp/cartstream`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			drain, stop := drainOnSignal()
+			defer stop()
+			return a.up(cmd.Context(), settings, dir, drain)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", dir, "folder of the database")
+	return cmd
+}
+
+// stopBound is how long the database may take to end.
+const stopBound = time.Minute
+
+func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-chan struct{}) (err error) {
+	untilDrain, cancel := untilClosed(ctx, drain)
+	defer cancel()
+	server, err := embeddedpg.Start(untilDrain, embeddedpg.Options{
+		Dir: filepath.Join(dir, "postgres"), PreferPort: 5432, Log: slog.Default(),
+	})
+	if err != nil {
+		return endedEarly(err, drain)
+	}
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+		defer cancel()
+		err = errors.Join(err, failed(server.Stop(bounded)))
+	}()
+	db := postgresio.SetURL("", server.URL())
+	if err := prepare(untilDrain, s, db); err != nil {
+		return endedEarly(err, drain)
+	}
+	fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand())
+	return failed(generateAndLoad(ctx, s, db, drain))
+}
+
+// generateAndLoad runs both until drain is closed or one of them fails, which
+// ends the other.
+func generateAndLoad(ctx context.Context, s pipeline.Settings, db postgresio.Database, drain <-chan struct{}) error {
+	untilDrain, endBoth := untilClosed(ctx, drain)
+	defer endBoth()
+	generated := make(chan error, 1)
+	go func() {
+		o := generator.DefaultOptions()
+		fromSettings(&o, s, func(string) bool { return false })
+		_, err := generator.Run(untilDrain, o, slog.Default())
+		if err != nil {
+			err = fmt.Errorf("the generator ended: %w", err)
+		}
+		generated <- err
+		endBoth()
+	}()
+	err := load(ctx, s, db, false, untilDrain.Done())
+	endBoth()
+	return errors.Join(err, <-generated)
+}

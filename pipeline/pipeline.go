@@ -1,0 +1,44 @@
+// Package pipeline is what this product is: events of a shop, their rules,
+// their table, the settings, and the graph that brings them from CSV files into
+// PostgreSQL.
+package pipeline
+
+import (
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"github.com/cartstream/cartstream/io/csvio"
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/io/watchio"
+	"github.com/cartstream/cartstream/transforms"
+)
+
+func init() { watchio.Register[postgresio.Ledger]() }
+
+// Options say how the graph of a run is built.
+type Options struct {
+	Settings Settings
+	// Run names the run; its parts in one process find each other by it.
+	Run      string
+	Database postgresio.Database
+	// AvailableNow loads what is there and ends, instead of watching for ever.
+	AvailableNow bool
+	// Direct is for the direct runner, which can't resume a DoFn.
+	Direct bool
+}
+
+// Build builds the graph: one straight line, so that every runner fuses all
+// from Read to Load and the records of a range stay together and in order.
+func Build(s beam.Scope, o Options) {
+	var files beam.PCollection
+	if o.AvailableNow {
+		files = watchio.List(s, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+	} else {
+		files = watchio.Watch(s, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+	}
+	ranges := csvio.Split[Event](s, files, csvio.WithRun(o.Run))
+	ranges = beam.Reshuffle(s, ranges)
+	records := csvio.Read[Event](s, ranges, csvio.WithRun(o.Run))
+	records = transforms.Validate(s, records, EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()})
+	postgresio.Load[Event](s, records, o.Settings.Postgres.Table,
+		postgresio.WithRun(o.Run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))
+}

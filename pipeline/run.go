@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+	"github.com/google/uuid"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/io/csvio"
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/io/watchio"
+)
+
+// DrainBound is how long a run that was asked to stop may go on with what it
+// has in hand.
+const DrainBound = 30 * time.Second
+
+// Migrate brings the schema, and the events' table, to this version.
+func Migrate(ctx context.Context, d postgresio.Database) error {
+	return postgresio.Migrate(ctx, d, eventsTable)
+}
+
+// Check tells, before anything is started, whether a run with these settings
+// can work.
+func Check(ctx context.Context, s Settings, d postgresio.Database) error {
+	return postgresio.Check[Event](ctx, d, s.Postgres.Table)
+}
+
+// Run runs the pipeline on the direct runner until everything that is there is
+// loaded (AvailableNow) or drain is closed, and returns what was committed. A
+// file that can't be loaded as a whole is no error; the totals count it.
+func Run(ctx context.Context, o Options, drain <-chan struct{}) (postgresio.Totals, error) {
+	o.Run, o.Direct = uuid.NewString(), true
+	control := runctl.Of(o.Run)
+	defer runctl.Forget(o.Run)
+	finished := make(chan struct{})
+	defer close(finished)
+	go func() {
+		select {
+		case <-drain:
+			slog.Info("Draining: no new file is begun, what is in hand is committed", "at_most", DrainBound)
+			control.Drain(DrainBound)
+		case <-ctx.Done():
+			control.Fail(context.Cause(ctx))
+		case <-finished:
+		}
+	}()
+	p, s := beam.NewPipelineWithRoot()
+	Build(s, o)
+	_, err := direct.Execute(ctx, p)
+	if failed := control.Err(); failed != nil {
+		err = failed
+	}
+	if err != nil {
+		err = fmt.Errorf("the pipeline ended: %w", err)
+	}
+	return postgresio.RunTotals(o.Run), err
+}
+
+func (o Options) ledger() postgresio.Ledger {
+	return postgresio.Ledger{
+		Run: o.Run, Database: o.Database, Table: o.Settings.Postgres.Table,
+		Fingerprint: csvio.Fingerprint[Event](), RetryFor: o.retryFor(),
+	}
+}
+
+func (o Options) watching() []watchio.Option {
+	return []watchio.Option{
+		watchio.WithRun(o.Run), watchio.WithBlocking(o.Direct),
+		watchio.WithFingerprint(csvio.Fingerprint[Event]()),
+		watchio.WithTriggerInterval(o.Settings.Streaming.TriggerInterval.Duration()),
+		watchio.WithMaxFilesPerTrigger(o.Settings.Streaming.MaxFilesPerTrigger),
+	}
+}
+
+func (o Options) retryFor() time.Duration { return o.Settings.Postgres.RetryFor.Duration() }
