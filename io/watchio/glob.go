@@ -3,6 +3,7 @@ package watchio
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -26,9 +27,6 @@ type glob struct {
 func parse(pattern string) (glob, error) {
 	fail := func(why string) (glob, error) {
 		return glob{}, fmt.Errorf("pattern %q: %s", pattern, why)
-	}
-	if _, err := filepath.Match(pattern, ""); err != nil {
-		return glob{}, fmt.Errorf("pattern %q: %w", pattern, err)
 	}
 	folder, file := filepath.Split(pattern)
 	switch {
@@ -67,10 +65,11 @@ func cut(folder, file string) glob {
 }
 
 // validate checks each part by itself, as it will be matched: a class that
-// holds a separator is whole in the pattern and broken in its parts.
+// holds a separator is whole in the pattern and broken in its parts. It asks
+// path.Match, because filepath.Match overlooks what stands behind a star.
 func (g glob) validate(pattern string) error {
 	for _, part := range g.parts {
-		if _, err := filepath.Match(part, ""); err != nil {
+		if _, err := path.Match(part, ""); err != nil {
 			return fmt.Errorf("pattern %q: in %q: %w", pattern, part, err)
 		}
 		if part == ".." {

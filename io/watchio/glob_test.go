@@ -27,6 +27,7 @@ func TestCheck(t *testing.T) {
 		{"an open class", "data/[a.csv", "syntax error in pattern"},
 		{"an open class in a folder", "data[/*.csv", "syntax error in pattern"},
 		{"a class across folders", "da[t/a]/x.csv", "syntax error in pattern"},
+		{"an open class behind a star", "data/a*[", "syntax error in pattern"},
 		{"a trailing backslash", `data/a\`, "syntax error in pattern"},
 		{"a folder", "data/incoming/", "write data/incoming/*.csv"},
 		{"the current folder", ".", "names a folder"},
