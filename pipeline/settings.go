@@ -1,0 +1,134 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// SettingsFile is the settings file that is read when none is named, where it
+// is there.
+const SettingsFile = "settings.yaml"
+
+// Settings are what settings.yaml may say. Every field has a default, so that
+// a file need only name what is to be otherwise.
+type Settings struct {
+	Generator  GeneratorSettings
+	Streaming  StreamingSettings
+	Validation ValidationSettings
+	Postgres   PostgresSettings
+}
+
+// GeneratorSettings are those of the event generator.
+type GeneratorSettings struct {
+	// OutputPath is the folder that gets the files.
+	OutputPath string
+	// BatchSize is the number of events in a file, 1 or more.
+	BatchSize int
+	// Interval is the pause between two files; interval_seconds in the file.
+	Interval Duration
+}
+
+// StreamingSettings say which files are loaded, and how eagerly.
+type StreamingSettings struct {
+	// Input is the pattern of the files.
+	Input string
+	// TriggerInterval is the pause between two looks at the pattern.
+	TriggerInterval Duration
+	// MaxFilesPerTrigger bounds the files that one look takes up, 1 or more.
+	MaxFilesPerTrigger int
+	// CheckpointPath is the folder of Flink's checkpoints; on other runners the
+	// ledger in PostgreSQL is the checkpoint.
+	CheckpointPath string
+}
+
+// ValidationSettings are those of the rules.
+type ValidationSettings struct {
+	// FutureTolerance is how far ahead of now an event's time may be.
+	FutureTolerance Duration
+}
+
+// PostgresSettings say where the rows go.
+type PostgresSettings struct {
+	// Table may be qualified with a schema.
+	Table string
+	// InsertMode says what happens to a row whose key is there already.
+	InsertMode string
+	// RetryFor bounds how long one piece of work is retried while the database
+	// is in trouble; 0 means until the run is stopped.
+	RetryFor Duration
+	// URL names the database where the environment names none. It may hold a
+	// password and is not for logs.
+	URL string
+}
+
+// InsertModeInsert leaves a row that is there already as it is.
+const InsertModeInsert = "insert"
+
+// Duration is a time.Duration that a settings file writes as "10 seconds",
+// "10s" or "500ms". It is never negative.
+type Duration time.Duration
+
+// Duration returns it as Go has it.
+func (d Duration) Duration() time.Duration { return time.Duration(d) }
+
+// String implements fmt.Stringer.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// DefaultSettings returns the settings of an empty file.
+func DefaultSettings() Settings {
+	return Settings{
+		Generator: GeneratorSettings{
+			OutputPath: "data/incoming", BatchSize: 100, Interval: Duration(5 * time.Second),
+		},
+		Streaming: StreamingSettings{
+			Input: "data/incoming/*.csv", TriggerInterval: Duration(10 * time.Second),
+			MaxFilesPerTrigger: 5, CheckpointPath: "data/checkpoint",
+		},
+		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert},
+	}
+}
+
+// LoadSettings reads a settings file over the defaults. With an empty path it
+// reads SettingsFile from the working folder, or returns the defaults where
+// there is none. An error holds every mistake of the file as a *SettingsError.
+func LoadSettings(path string) (Settings, error) {
+	optional := path == ""
+	if optional {
+		path = SettingsFile
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return DefaultSettings(), nil
+	case err != nil:
+		return Settings{}, fmt.Errorf("reading the settings: %w", err)
+	}
+	return parseSettings(path, text)
+}
+
+// SettingsError is one mistake in a settings file.
+type SettingsError struct {
+	File string
+	// Line is 1-based; 0 where the mistake is the file's as a whole.
+	Line int
+	// Key is the key with its section, as in "streaming.input"; empty where the
+	// mistake is no key's.
+	Key string
+	// Message says what was found and what is allowed.
+	Message string
+}
+
+// Error implements error.
+func (e *SettingsError) Error() string {
+	where := e.File
+	if e.Line > 0 {
+		where = fmt.Sprintf("%s:%d", where, e.Line)
+	}
+	if e.Key != "" {
+		where += ": " + e.Key
+	}
+	return where + ": " + e.Message
+}

@@ -1,0 +1,205 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/cartstream/cartstream/io/watchio"
+)
+
+// settingsSection is a section of the file and the keys it may hold.
+type settingsSection struct {
+	name string
+	keys []settingsKey
+}
+
+// settingsKey is a key and the parser of its value, which stores the value or
+// returns what is wrong with it.
+type settingsKey struct {
+	name string
+	set  func(*yaml.Node) error
+}
+
+// sections binds the keys of the file to the fields of s.
+func (s *Settings) sections() []settingsSection {
+	return []settingsSection{
+		{"generator", []settingsKey{
+			{"output_path", textSetting(&s.Generator.OutputPath, nil)},
+			{"batch_size", countSetting(&s.Generator.BatchSize)},
+			{"interval_seconds", secondsSetting(&s.Generator.Interval)},
+		}},
+		{"streaming", []settingsKey{
+			{"input", textSetting(&s.Streaming.Input, watchio.Check)},
+			{"trigger_interval", durationSetting(&s.Streaming.TriggerInterval)},
+			{"max_files_per_trigger", countSetting(&s.Streaming.MaxFilesPerTrigger)},
+			{"checkpoint_path", textSetting(&s.Streaming.CheckpointPath, nil)},
+		}},
+		{"validation", []settingsKey{
+			{"future_tolerance", durationSetting(&s.Validation.FutureTolerance)},
+		}},
+		{"postgres", []settingsKey{
+			{"table", textSetting(&s.Postgres.Table, checkTable)},
+			{"insert_mode", textSetting(&s.Postgres.InsertMode, checkInsertMode)},
+			{"retry_for", durationSetting(&s.Postgres.RetryFor)},
+			{"url", urlSetting(&s.Postgres.URL)},
+		}},
+	}
+}
+
+// settingsParser collects the mistakes of one file.
+type settingsParser struct {
+	file     string
+	sections []settingsSection
+	errs     []error
+}
+
+func parseSettings(file string, text []byte) (Settings, error) {
+	s := DefaultSettings()
+	p := &settingsParser{file: file, sections: s.sections()}
+	if root := p.document(text); root != nil {
+		p.root(root)
+	}
+	if len(p.errs) > 0 {
+		return Settings{}, errors.Join(p.errs...)
+	}
+	return s, nil
+}
+
+func (p *settingsParser) fail(line int, key, format string, args ...any) {
+	p.errs = append(p.errs, &SettingsError{File: p.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+// document returns the content of the file's only document, nil when there is
+// none or when it is no YAML.
+func (p *settingsParser) document(text []byte) *yaml.Node {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		p.syntax(err)
+		return nil
+	}
+	if err := dec.Decode(&second); err == nil {
+		p.fail(second.Line, "", "found a second document; allowed is one")
+	} else if !errors.Is(err, io.EOF) {
+		p.syntax(err)
+	}
+	if len(doc.Content) == 0 {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+var yamlLine = regexp.MustCompile(`^line (\d+): `)
+
+// syntax reports an error of the YAML parser, which has the line in its text.
+func (p *settingsParser) syntax(err error) {
+	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 0
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		message = message[len(m[0]):]
+	}
+	p.fail(line, "", "this is no YAML: %s", message)
+}
+
+func (p *settingsParser) root(n *yaml.Node) {
+	names := make([]string, len(p.sections))
+	for i, s := range p.sections {
+		names[i] = s.name
+	}
+	p.mapping(n, "", names, func(i int, value *yaml.Node) { p.section(p.sections[i], value) })
+}
+
+func (p *settingsParser) section(s settingsSection, n *yaml.Node) {
+	names := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		names[i] = k.name
+	}
+	p.mapping(n, s.name, names, func(i int, value *yaml.Node) {
+		if err := s.keys[i].set(value); err != nil {
+			p.fail(value.Line, s.name+"."+names[i], "%s", err)
+		}
+	})
+}
+
+// mapping calls each with every pair of n whose key is one of names; a mapping
+// with all its keys commented out is null, and fine.
+func (p *settingsParser) mapping(n *yaml.Node, section string, names []string, each func(i int, value *yaml.Node)) {
+	n = target(n)
+	if n.ShortTag() == "!!null" {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		p.fail(n.Line, section, "found %s; allowed are the keys %s", describe(n), strings.Join(names, ", "))
+		return
+	}
+	seen := map[string]int{} // its line
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		full := join(section, key.Value)
+		first, twice := seen[key.Value]
+		at := index(names, key)
+		switch {
+		case at < 0:
+			p.fail(key.Line, section, "found the unknown key %s%s; allowed are %s",
+				describeKey(key), p.suggest(section, names, key), strings.Join(names, ", "))
+		case twice:
+			p.fail(key.Line, full, "found a second time; the first is in line %d", first)
+		default:
+			each(at, withLine(target(n.Content[i+1]), key.Line))
+		}
+		seen[key.Value] = key.Line
+	}
+}
+
+// target returns the node that an alias stands for.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+// withLine gives a value that is an alias' target, or null, the line of its
+// key, where a person will look.
+func withLine(n *yaml.Node, line int) *yaml.Node {
+	at := *n
+	if n.Kind == yaml.ScalarNode {
+		at.Line = line
+	}
+	return &at
+}
+
+func join(section, key string) string {
+	if section == "" {
+		return key
+	}
+	return section + "." + key
+}
+
+func index(names []string, key *yaml.Node) int {
+	if key.Kind != yaml.ScalarNode {
+		return -1
+	}
+	for i, name := range names {
+		if name == key.Value {
+			return i
+		}
+	}
+	return -1
+}
+
+func describeKey(key *yaml.Node) string {
+	if key.Kind == yaml.ScalarNode {
+		return strconv.Quote(shorten(key.Value))
+	}
+	return describe(key)
+}

@@ -1,0 +1,162 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/cartstream/cartstream/io/postgresio"
+)
+
+const (
+	maxCount    = 1_000_000_000
+	maxDuration = 10 * 365 * 24 * time.Hour
+
+	allowedCount    = "a whole number from 1 to 1000000000"
+	allowedSeconds  = "a number of seconds from 0 to 315360000"
+	allowedDuration = `a time from 0 to ten years with its unit, as in "10 seconds", "10s", "500ms" or "5 minutes"`
+	allowedText     = "a text that is not empty"
+	allowedURL      = "a text of the form postgres://user@host:5432/database"
+)
+
+// unlike says what was found and what is allowed.
+func unlike(n *yaml.Node, allowed string) error {
+	return fmt.Errorf("found %s; allowed is %s", describe(n), allowed)
+}
+
+// textSetting takes a text that check, where it is given, agrees with.
+func textSetting(to *string, check func(string) error) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if n.ShortTag() != "!!str" || n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
+			return unlike(n, allowedText)
+		}
+		if check != nil {
+			if err := check(n.Value); err != nil {
+				return err
+			}
+		}
+		*to = n.Value
+		return nil
+	}
+}
+
+func checkTable(name string) error {
+	_, err := postgresio.ParseTable(name)
+	return err
+}
+
+func checkInsertMode(mode string) error {
+	switch mode {
+	case InsertModeInsert:
+		return nil
+	case "upsert":
+		return errors.New("found upsert, which is not available yet; allowed is insert")
+	}
+	return fmt.Errorf("found %q; allowed is insert", shorten(mode))
+}
+
+// urlSetting never repeats what it found, which may hold a password.
+func urlSetting(to *string) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		u, err := url.Parse(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			return errors.New("found something else (not shown, it may hold a password); allowed is " + allowedURL)
+		}
+		*to = n.Value
+		return nil
+	}
+}
+
+func countSetting(to *int) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		var v int64
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < 1 || v > maxCount {
+			return unlike(n, allowedCount)
+		}
+		*to = int(v)
+		return nil
+	}
+}
+
+func secondsSetting(to *Duration) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		var v float64
+		number := n.ShortTag() == "!!int" || n.ShortTag() == "!!float"
+		if n.Kind != yaml.ScalarNode || !number || n.Decode(&v) != nil ||
+			math.IsNaN(v) || v < 0 || v > maxDuration.Seconds() {
+			return unlike(n, allowedSeconds)
+		}
+		*to = Duration(math.Round(v * float64(time.Second)))
+		return nil
+	}
+}
+
+func durationSetting(to *Duration) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		text := n.ShortTag() == "!!str" || n.ShortTag() == "!!int" && n.Value == "0"
+		if n.Kind != yaml.ScalarNode || !text {
+			return unlike(n, allowedDuration)
+		}
+		d, err := parseDuration(n.Value)
+		if err != nil || d < 0 || d > maxDuration {
+			return unlike(n, allowedDuration)
+		}
+		*to = Duration(d)
+		return nil
+	}
+}
+
+var (
+	wordyDuration = regexp.MustCompile(`^([0-9.]+) *([a-z]+)$`)
+	unitWords     = map[string]string{
+		"millisecond": "ms", "milliseconds": "ms", "second": "s", "seconds": "s",
+		"minute": "m", "minutes": "m", "hour": "h", "hours": "h",
+	}
+)
+
+// parseDuration takes what time.ParseDuration takes, and one number with a
+// unit in words, with or without a space.
+func parseDuration(s string) (time.Duration, error) {
+	s = strings.TrimSpace(s)
+	if m := wordyDuration.FindStringSubmatch(s); m != nil {
+		unit, ok := unitWords[m[2]]
+		if !ok {
+			unit = m[2]
+		}
+		s = m[1] + unit
+	}
+	return time.ParseDuration(s)
+}
+
+// describe names a value for a message.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if n.ShortTag() == "!!null" {
+		return "nothing"
+	}
+	if n.ShortTag() == "!!str" {
+		return strconv.Quote(shorten(n.Value))
+	}
+	return shorten(n.Value)
+}
+
+// shorten cuts a text that is too long for a message.
+func shorten(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
