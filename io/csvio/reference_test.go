@@ -17,8 +17,6 @@ type abc struct {
 	C string `csv:"c"`
 }
 
-func init() { Register[abc]() }
-
 const abcHeader = "a,b,c\n"
 
 // reference is the rules of the scan written down in the plainest way, one

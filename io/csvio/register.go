@@ -8,6 +8,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -25,10 +26,10 @@ func Register[T any]() {
 	mustSchema[T]()
 	beam.RegisterType(reflect.TypeFor[T]())
 	beam.RegisterType(reflect.TypeFor[record.Record[T]]())
-	register.DoFn3x1[context.Context, record.Work, func(record.Range), error](&splitFn[T]{})
-	register.DoFn3x1[context.Context, record.Range, func(*record.Record[T]), error](&readFn[T]{})
+	dofn.Register3x1[context.Context, record.Work, func(record.Range), error](&splitFn[T]{})
+	dofn.Register3x1[context.Context, record.Range, func(*record.Record[T]), error](&readFn[T]{})
 	register.Emitter1[*record.Record[T]]()
-	if err := checkCoder[T](); err != nil {
+	if err := checkCoder(reflect.TypeFor[T](), reflect.TypeFor[record.Record[T]]()); err != nil {
 		panic(fmt.Errorf("csvio: %w", err))
 	}
 }

@@ -29,8 +29,9 @@ var schemas sync.Map
 
 // mustSchema returns T's schema. It panics when the tags are wrong, which
 // building a graph does.
-func mustSchema[T any]() *schema {
-	t := reflect.TypeFor[T]()
+func mustSchema[T any]() *schema { return mustSchemaOf(reflect.TypeFor[T]()) }
+
+func mustSchemaOf(t reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
 		return s.(*schema)
 	}
