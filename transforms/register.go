@@ -6,6 +6,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -20,14 +21,14 @@ func Register[T any]() {
 	beam.RegisterType(reflect.TypeFor[record.Record[T]]())
 	register.Emitter1[T]()
 	register.Emitter1[*record.Record[T]]()
-	register.DoFn2x0[*record.Record[T], func(record.DeadLetter)](&deadLettersFn[T]{})
-	register.DoFn3x0[*record.Record[T], func(T), func(record.DeadLetter)](&splitFn[T]{})
+	dofn.Register2x0[*record.Record[T], func(record.DeadLetter)](&deadLettersFn[T]{})
+	dofn.Register3x0[*record.Record[T], func(T), func(record.DeadLetter)](&splitFn[T]{})
 }
 
 // RegisterRules makes Validate usable for records of T with rules of R.
 func RegisterRules[T any, R Rules[T]]() {
 	registerType[R]()
-	register.DoFn2x0[*record.Record[T], func(*record.Record[T])](&validateFn[T, R]{})
+	dofn.Register2x0[*record.Record[T], func(*record.Record[T])](&validateFn[T, R]{})
 }
 
 // registerType leaves out types without a name, such as string: Beam knows

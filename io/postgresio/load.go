@@ -9,9 +9,9 @@ import (
 	"unsafe"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -106,7 +106,7 @@ func Register[T any]() {
 	if _, err := fieldsOf(reflect.TypeFor[T]()); err != nil {
 		panic(err.Error())
 	}
-	register.DoFn2x1[context.Context, *record.Record[T], error](&loadFn[T]{})
+	dofn.Register2x1[context.Context, *record.Record[T], error](&loadFn[T]{})
 }
 
 // loadFn collects ranges and hands whole ones to the engine.

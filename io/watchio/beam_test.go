@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/ptest"
 
@@ -20,7 +20,7 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-func init() { register.DoFn1x0[record.Work](&collectFn{}) }
+func init() { beam.RegisterType(reflect.TypeFor[collectFn]()) }
 
 func TestMain(m *testing.M) { ptest.MainWithDefault(m, "direct") }
 

@@ -6,7 +6,6 @@ import (
 	"reflect"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/sdf"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -33,8 +32,8 @@ type Ledger interface {
 // Register makes Watch and List usable with ledgers of L.
 func Register[L Ledger]() {
 	beam.RegisterType(reflect.TypeFor[L]())
-	register.DoFn4x2[context.Context, *tracker, []byte, func(record.Work), sdf.ProcessContinuation, error](&watchFn[L]{})
-	register.DoFn3x1[context.Context, []byte, func(record.Work), error](&listFn[L]{})
+	beam.RegisterType(reflect.TypeFor[watchFn[L]]())
+	beam.RegisterType(reflect.TypeFor[listFn[L]]())
 }
 
 // lookup asks about any number of files.
