@@ -19,7 +19,7 @@ type Options struct {
 	Settings Settings
 	// Run names the run; its parts in one process find each other by it.
 	Run      string
-	Database postgresio.Database
+	Database Database
 	// AvailableNow loads what is there and ends, instead of watching for ever.
 	AvailableNow bool
 	// Direct is for the direct runner, which can't resume a DoFn.

@@ -21,20 +21,20 @@ import (
 const DrainBound = 30 * time.Second
 
 // Migrate brings the schema, and the events' table, to this version.
-func Migrate(ctx context.Context, d postgresio.Database) error {
+func Migrate(ctx context.Context, d Database) error {
 	return postgresio.Migrate(ctx, d, eventsTable)
 }
 
 // Check tells, before anything is started, whether a run with these settings
 // can work.
-func Check(ctx context.Context, s Settings, d postgresio.Database) error {
+func Check(ctx context.Context, s Settings, d Database) error {
 	return postgresio.Check[Event](ctx, d, s.Postgres.Table)
 }
 
 // Run runs the pipeline on the direct runner until everything that is there is
 // loaded (AvailableNow) or drain is closed, and returns what was committed. A
 // file that can't be loaded as a whole is no error; the totals count it.
-func Run(ctx context.Context, o Options, drain <-chan struct{}) (postgresio.Totals, error) {
+func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) {
 	o.Run, o.Direct = uuid.NewString(), true
 	control := runctl.Of(o.Run)
 	defer runctl.Forget(o.Run)

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/pipeline"
 )
 
 func newHistory(a *app) *cobra.Command {
@@ -28,16 +24,21 @@ func newHistory(a *app) *cobra.Command {
 			if limit < 0 {
 				return fmt.Errorf("--limit is %d, allowed are 0 (all) and more", limit)
 			}
-			return a.query(cmd.Context(), output, func(ctx context.Context, pool *pgxpool.Pool) error {
-				files, err := postgresio.History(ctx, pool, limit)
-				if err != nil {
-					return err
-				}
-				if output == "json" {
-					return writeJSON(a.stdout, files)
-				}
-				return writeHistory(a.stdout, files)
-			})
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			files, err := pipeline.History(cmd.Context(), pipeline.DatabaseOf(settings), limit)
+			if err != nil {
+				return failed(err)
+			}
+			if output == "json" {
+				return failed(writeJSON(a.stdout, files))
+			}
+			return failed(writeHistory(a.stdout, files))
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many files; 0 for all")
@@ -49,26 +50,11 @@ func outputFlag(cmd *cobra.Command, output *string) {
 	cmd.Flags().StringVar(output, "output", "table", "table or json")
 }
 
-// query opens the database for a command that reads it.
-func (a *app) query(ctx context.Context, output string, ask func(context.Context, *pgxpool.Pool) error) error {
+func checkOutput(output string) error {
 	if output != "table" && output != "json" {
 		return fmt.Errorf("--output is %q, allowed are table and json", output)
 	}
-	settings, err := a.settings()
-	if err != nil {
-		return err
-	}
-	pool, err := a.database(settings).Open(ctx, 1)
-	if err != nil {
-		return failed(err)
-	}
-	defer pool.Close()
-	err = ask(ctx, pool)
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") {
-		err = fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
-	}
-	return failed(postgresio.SafeError(err))
+	return nil
 }
 
 func writeJSON(w io.Writer, v any) error {
@@ -77,7 +63,7 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func writeHistory(w io.Writer, files []postgresio.FileHistory) error {
+func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
 	if len(files) == 0 {
 		_, err := fmt.Fprintln(w, "No file was loaded yet.")
 		return err

@@ -21,7 +21,7 @@ makes the table user_events where it is not there. 'run' and 'up' do it too.`,
 			if err != nil {
 				return err
 			}
-			db := a.database(settings)
+			db := pipeline.DatabaseOf(settings)
 			if err := db.Wait(cmd.Context()); err != nil {
 				return failed(err)
 			}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cartstream/cartstream/io/postgresio"
-	"github.com/cartstream/cartstream/io/watchio"
 	"github.com/cartstream/cartstream/pipeline"
 )
 
@@ -32,7 +30,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if cmd.Flags().Changed("input") {
 				settings.Streaming.Input = input
 			}
-			if err := watchio.Check(settings.Streaming.Input); err != nil {
+			if err := pipeline.CheckInput(settings.Streaming.Input); err != nil {
 				return err
 			}
 			if runner != "direct" {
@@ -42,7 +40,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			defer stop()
 			ctx, cancel := untilClosed(cmd.Context(), drain)
 			defer cancel()
-			db := a.database(settings)
+			db := pipeline.DatabaseOf(settings)
 			if err := prepare(ctx, settings, db); err != nil {
 				return endedEarly(err, drain)
 			}
@@ -57,7 +55,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 
 // prepare waits for the database, migrates it and checks the table, so that
 // what can't work is said before anything is begun.
-func prepare(ctx context.Context, s pipeline.Settings, db postgresio.Database) error {
+func prepare(ctx context.Context, s pipeline.Settings, db pipeline.Database) error {
 	if err := db.Wait(ctx); err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func prepare(ctx context.Context, s pipeline.Settings, db postgresio.Database) e
 }
 
 // load runs the pipeline and logs what it did.
-func load(ctx context.Context, s pipeline.Settings, db postgresio.Database, availableNow bool, drain <-chan struct{}) error {
+func load(ctx context.Context, s pipeline.Settings, db pipeline.Database, availableNow bool, drain <-chan struct{}) error {
 	start := time.Now()
 	slog.Info("Loading "+s.Streaming.Input+" into "+s.Postgres.Table, "available_now", availableNow)
 	totals, err := pipeline.Run(ctx, pipeline.Options{Settings: s, Database: db, AvailableNow: availableNow}, drain)

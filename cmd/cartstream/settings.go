@@ -2,9 +2,7 @@ package main
 
 import (
 	"os"
-	"strings"
 
-	"github.com/cartstream/cartstream/io/postgresio"
 	"github.com/cartstream/cartstream/pipeline"
 )
 
@@ -20,16 +18,4 @@ func (a *app) settings() (pipeline.Settings, error) {
 		return pipeline.DefaultSettings(), nil
 	}
 	return pipeline.LoadSettings(defaultSettings)
-}
-
-// database is the environment's, or the settings' where the environment names
-// none.
-func (a *app) database(s pipeline.Settings) postgresio.Database {
-	url := s.Postgres.URL
-	for _, v := range os.Environ() {
-		if strings.HasPrefix(v, "DATABASE_URL=") || strings.HasPrefix(v, "PGHOST=") || strings.HasPrefix(v, "PGSERVICE=") {
-			url = ""
-		}
-	}
-	return postgresio.SetURL("", url)
 }

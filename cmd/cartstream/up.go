@@ -12,7 +12,6 @@ import (
 
 	"github.com/cartstream/cartstream/generator"
 	"github.com/cartstream/cartstream/internal/embeddedpg"
-	"github.com/cartstream/cartstream/io/postgresio"
 	"github.com/cartstream/cartstream/pipeline"
 )
 
@@ -58,7 +57,7 @@ func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-c
 		defer cancel()
 		err = errors.Join(err, failed(server.Stop(bounded)))
 	}()
-	db := postgresio.SetURL("", server.URL())
+	db := pipeline.DatabaseAt(server.URL())
 	if err := prepare(untilDrain, s, db); err != nil {
 		return endedEarly(err, drain)
 	}
@@ -68,7 +67,7 @@ func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-c
 
 // generateAndLoad runs both until drain is closed or one of them fails, which
 // ends the other.
-func generateAndLoad(ctx context.Context, s pipeline.Settings, db postgresio.Database, drain <-chan struct{}) error {
+func generateAndLoad(ctx context.Context, s pipeline.Settings, db pipeline.Database, drain <-chan struct{}) error {
 	untilDrain, endBoth := untilClosed(ctx, drain)
 	defer endBoth()
 	generated := make(chan error, 1)

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/cartstream/cartstream/generator"
-	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/pipeline"
 )
 
 var errOff = errors.New("something is off; the findings above say what")
@@ -31,7 +29,10 @@ Exit status 1 when something is off.`,
   cartstream verify --manifest manifest.json --output json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var expected *postgresio.Expectation
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			var expected *pipeline.Expectation
 			if manifest != "" {
 				m, err := generator.ReadManifest(manifest)
 				if err != nil {
@@ -43,13 +44,11 @@ Exit status 1 when something is off.`,
 			if err != nil {
 				return err
 			}
-			return a.query(cmd.Context(), output, func(ctx context.Context, pool *pgxpool.Pool) error {
-				v, err := postgresio.Verify(ctx, pool, settings.Postgres.Table, expected)
-				if err != nil {
-					return err
-				}
-				return a.writeVerification(v, output)
-			})
+			v, err := pipeline.Verify(cmd.Context(), settings, pipeline.DatabaseOf(settings), expected)
+			if err != nil {
+				return failed(err)
+			}
+			return failed(a.writeVerification(v, output))
 		},
 	}
 	cmd.Flags().StringVar(&manifest, "manifest", "", "manifest of 'cartstream generate' to check against")
@@ -58,15 +57,15 @@ Exit status 1 when something is off.`,
 }
 
 // expectation is what a load of a manifest's files into an empty table gives.
-func expectation(m generator.Manifest) *postgresio.Expectation {
-	e := &postgresio.Expectation{Inserted: m.Totals.DistinctIDs, Duplicates: m.Totals.Duplicates, DeadLetters: m.Totals.DeadLetters()}
+func expectation(m generator.Manifest) *pipeline.Expectation {
+	e := &pipeline.Expectation{Inserted: m.Totals.DistinctIDs, Duplicates: m.Totals.Duplicates, DeadLetters: m.Totals.DeadLetters()}
 	for _, f := range m.Files {
-		e.Files = append(e.Files, postgresio.ExpectedFile{Name: f.Name, Size: f.Bytes, Records: f.Events, Errors: f.Rejected})
+		e.Files = append(e.Files, pipeline.ExpectedFile{Name: f.Name, Size: f.Bytes, Records: f.Events, Errors: f.Rejected})
 	}
 	return e
 }
 
-func (a *app) writeVerification(v *postgresio.Verification, output string) error {
+func (a *app) writeVerification(v *pipeline.Verification, output string) error {
 	var err error
 	if output == "json" {
 		err = writeJSON(a.stdout, v)
@@ -79,7 +78,7 @@ func (a *app) writeVerification(v *postgresio.Verification, output string) error
 	return err
 }
 
-func writeFindings(w io.Writer, v *postgresio.Verification) error {
+func writeFindings(w io.Writer, v *pipeline.Verification) error {
 	for _, f := range v.Findings {
 		if _, err := fmt.Fprintf(w, "OFF  %s %s: %s\n", f.Table, printable(f.File), f.Problem); err != nil {
 			return err
@@ -90,7 +89,7 @@ func writeFindings(w io.Writer, v *postgresio.Verification) error {
 	return err
 }
 
-func verdict(v *postgresio.Verification) string {
+func verdict(v *pipeline.Verification) string {
 	if n := len(v.Findings); n > 0 {
 		return fmt.Sprintf("%d findings", n)
 	}

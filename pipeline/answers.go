@@ -1,0 +1,82 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/io/watchio"
+)
+
+// What the commands show, by the names they know it by.
+type (
+	// Database names the database of a run.
+	Database = postgresio.Database
+	// Totals are what a run has committed.
+	Totals = postgresio.Totals
+	// FileHistory is what became of a file.
+	FileHistory = postgresio.FileHistory
+	// Verification is what Verify found.
+	Verification = postgresio.Verification
+	// Expectation is what a load must have given.
+	Expectation = postgresio.Expectation
+	// ExpectedFile is a file of an Expectation.
+	ExpectedFile = postgresio.ExpectedFile
+)
+
+// DatabaseAt is the database of a connection string.
+func DatabaseAt(url string) Database { return postgresio.SetURL("", url) }
+
+// DatabaseOf is the database that the environment names, or the settings where
+// the environment names none.
+func DatabaseOf(s Settings) Database {
+	for _, name := range []string{"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE"} {
+		if os.Getenv(name) != "" {
+			return DatabaseAt("")
+		}
+	}
+	return DatabaseAt(s.Postgres.URL)
+}
+
+// CheckInput tells whether a pattern of files can be watched.
+func CheckInput(pattern string) error { return watchio.Check(pattern) }
+
+// History returns the newest entries of the ledger, at most limit, or all when
+// limit is 0.
+func History(ctx context.Context, d Database, limit int) (files []FileHistory, err error) {
+	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
+		files, err = postgresio.History(ctx, pool, limit)
+		return err
+	})
+	return files, err
+}
+
+// Verify checks the ledger, and what is expected of the settings' table unless
+// expected is nil; see postgresio.Verify.
+func Verify(ctx context.Context, s Settings, d Database, expected *Expectation) (v *Verification, err error) {
+	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
+		v, err = postgresio.Verify(ctx, pool, s.Postgres.Table, expected)
+		return err
+	})
+	return v, err
+}
+
+// ask opens the database for a question.
+func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) error {
+	pool, err := d.Open(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	err = question(pool)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") {
+		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
+	}
+	return postgresio.SafeError(err)
+}
