@@ -29,7 +29,7 @@ const Version = string(embeddedpostgres.V18)
 
 // User and Name are the superuser and the database of every server.
 const (
-	User = "postgres"
+	User = "cartstream"
 	Name = "cartstream"
 )
 
