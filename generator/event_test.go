@@ -36,15 +36,18 @@ func TestAppendEvent(t *testing.T) {
 		want string
 	}{
 		{
-			"a view has no price", event{micros: at, user: 999, product: 49},
+			"a view has no price",
+			event{micros: at, user: 999, product: 49},
 			"f396fc5c-0127-f96a-3f24-cca8a4fba3cc,USER_001000,PROD_000050,Coffee Maker,Kitchen,view,,2026-01-29 10:00:00.123456\n",
 		},
 		{
-			"cents keep their zero", event{micros: at, cents: 13005, user: 999, product: 49},
+			"cents keep their zero",
+			event{micros: at, cents: 13005, user: 999, product: 49},
 			"f396fc5c-0127-f96a-3f24-cca8a4fba3cc,USER_001000,PROD_000050,Coffee Maker,Kitchen,purchase,130.05,2026-01-29 10:00:00.123456\n",
 		},
 		{
-			"quotes are doubled", event{micros: at, cents: 899, product: monitor},
+			"quotes are doubled",
+			event{micros: at, cents: 899, product: monitor},
 			"1f382360-5c1b-e2a0-876e-edfd841bbaac,USER_000001,PROD_000005,\"27\"\" Monitor\",Electronics,purchase,8.99,2026-01-29 10:00:00.123456\n",
 		},
 	}

@@ -55,7 +55,7 @@ func asOrdinaryUser(f func()) {
 		if os.Geteuid() == 0 {
 			runtime.LockOSThread()
 			const nobody = 65534
-			syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
+			_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
 		}
 		f()
 	}()

@@ -67,7 +67,9 @@ func TestRatesHoldInEachPartOfTheInput(t *testing.T) {
 			want float64
 		}{
 			{"duplicates", totals.Duplicates, 0.02},
-			{"invalid", invalid, 0.01}, {"corrupt", corrupt, 0.01}, {"future", totals.Future, 0.005},
+			{"invalid", invalid, 0.01},
+			{"corrupt", corrupt, 0.01},
+			{"future", totals.Future, 0.005},
 		} {
 			if got := float64(rate.got) / n; math.Abs(got-rate.want) > 0.003 {
 				t.Errorf("part %d: %.4f %s, want %.4f", part, got, rate.name, rate.want)

@@ -69,7 +69,8 @@ func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tERRORS\tLAST LOAD\tFIRST ERROR")
+	row := func(format string, values ...any) { _, _ = fmt.Fprintf(t, format+"\n", values...) } // Flush has the error
+	row("FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tERRORS\tLAST LOAD\tFIRST ERROR")
 	for _, f := range files {
 		last, first := "", ""
 		if f.LastLoad != nil {
@@ -81,7 +82,7 @@ func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
 		if f.ErrorLine != nil {
 			first = fmt.Sprintf("line %d: %s", *f.ErrorLine, first)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n",
+		row("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
 			printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Errors, last, printable(first))
 	}
 	return t.Flush()

@@ -18,7 +18,7 @@ func (a *app) setUpLog() error {
 	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
-		handler = tint.NewHandler(a.stderr, &tint.Options{
+		handler = tint.NewTextHandler(a.stderr, &tint.Options{
 			TimeFormat: "15:04:05.000",
 			NoColor:    os.Getenv("NO_COLOR") != "" || !isTerminal(a.stderr),
 		})

@@ -47,12 +47,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "Error:", err)
+	report := "Error: " + err.Error()
+	status := exitUsage
 	if f := (failure{}); errors.As(err, &f) {
-		return exitFailed
+		status = exitFailed
+	} else {
+		report += "\nRun 'cartstream --help' for usage."
 	}
-	fmt.Fprintln(stderr, "Run 'cartstream --help' for usage.")
-	return exitUsage
+	_, _ = fmt.Fprintln(stderr, report) // nobody is left to tell
+	return status
 }
 
 // app is what all subcommands share.

@@ -61,7 +61,9 @@ func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-c
 	if err := prepare(untilDrain, s, db); err != nil {
 		return endedEarly(err, drain)
 	}
-	fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand())
+	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand()); err != nil {
+		return failed(err)
+	}
 	return failed(generateAndLoad(ctx, s, db, drain))
 }
 

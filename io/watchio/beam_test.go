@@ -104,7 +104,8 @@ func startWatch(t *testing.T, pattern string, ledger memoryLedger, onWork func(r
 
 func runList(t *testing.T, pattern string, ledger memoryLedger, onWork func(record.Work)) (*job, error) {
 	j := start(t, onWork, func(s beam.Scope) beam.PCollection { return List(s, pattern, ledger, WithRun(t.Name())) })
-	return j, j.end(t)
+	err := j.end(t)
+	return j, err
 }
 
 func wantFiles(t *testing.T, got []record.File, want ...record.File) {

@@ -73,7 +73,7 @@ func plant(t testing.TB) string {
 
 // globbed is what filepath.Glob gives, without what is left alone.
 func globbed(t testing.TB, root, pattern string) []string {
-	paths, err := filepath.Glob(filepath.Join(root) + "/" + pattern)
+	paths, err := filepath.Glob(filepath.Clean(root) + "/" + pattern)
 	check(t, err)
 	parts := strings.Split(pattern, "/")
 	var files []string

@@ -106,7 +106,7 @@ func (l *listing) read(folder string, typed bool) []fs.DirEntry {
 		l.unread(folder, err, typed)
 		return nil
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	entries, err := f.ReadDir(-1)
 	if err != nil {
 		l.unread(folder, err, typed)

@@ -52,7 +52,7 @@ func WithMaxFilesPerTrigger(n int) Option {
 	return func(s *settings) { s.MaxFilesPerTrigger = n }
 }
 
-// WithBlocking(true) is for the direct runner, which can't resume a DoFn: Watch
+// WithBlocking is for the direct runner, which can't resume a DoFn: with true, Watch
 // then polls within one call until the run drains. By default a call ends as
 // soon as it has handed something on, and asks to be resumed.
 func WithBlocking(blocking bool) Option { return func(s *settings) { s.Blocking = blocking } }
