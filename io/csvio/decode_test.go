@@ -49,7 +49,8 @@ func set[V any](t *testing.T, text string) (V, *record.Fault) {
 	if !ok {
 		t.Fatalf("%T has no setter", v)
 	}
-	return v, s(unsafe.Pointer(&v), text)
+	fault := s(unsafe.Pointer(&v), text)
+	return v, fault
 }
 
 // takes tests that text becomes want; refuses that it becomes the fault.

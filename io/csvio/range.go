@@ -129,8 +129,10 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case largeRecord:
 		return r.tooLarge(rec)
 	case openRecord:
-		return &record.Fault{Code: record.CodeMalformedCSV,
-			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only"}
+		return &record.Fault{
+			Code:    record.CodeMalformedCSV,
+			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only",
+		}
 	}
 	if !valid && !utf8.ValidString(s) {
 		return &record.Fault{Code: record.CodeInvalidEncoding, Message: invalidBytes(s)}
@@ -145,8 +147,10 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case fault != nil:
 		return fault
 	case len(r.fields) != r.header.width:
-		return &record.Fault{Code: record.CodeWrongFieldCount,
-			Message: fmt.Sprintf("found %d fields; the header has %d", len(r.fields), r.header.width)}
+		return &record.Fault{
+			Code:    record.CodeWrongFieldCount,
+			Message: fmt.Sprintf("found %d fields; the header has %d", len(r.fields), r.header.width),
+		}
 	}
 	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
 }

@@ -15,7 +15,7 @@ import (
 // (*record.Record[T]): for each range its values and faults in the order of
 // the file, then the marker record.KindRangeEnd.
 //
-// Instead of the end there is record.KindSuperseded when the file is no longer
+// A range is skipped when the run drains before it is begun. Instead of the end there is record.KindSuperseded when the file is no longer
 // the version that was listed, and record.KindUnreadable when it can't be read
 // after a few tries: the records before those are void. A range that says that
 // its file failed becomes the marker record.KindFileFailed or KindUnreadable.
@@ -69,6 +69,7 @@ func (fn *readFn[T]) ProcessElement(ctx context.Context, rng record.Range, emit 
 		err = r.read()
 	}
 	fn.fields = r.fields
+	clear(fn.fields[:cap(fn.fields)]) // or they would keep the range's buffer alive
 	return settleRead(ctx, ctl, &rng, err, emit)
 }
 
@@ -105,12 +106,11 @@ func settleRead[T any](ctx context.Context, ctl *runctl.Control, rng *record.Ran
 	if stop := unlessDraining(stopError(ctx, ctl)); stop != nil {
 		return stop
 	}
-	kind, code := record.KindUnreadable, record.CodeUnreadable
 	if errors.Is(err, errSuperseded) {
 		emit(marker[T](rng, record.KindSuperseded, nil))
 		return nil
 	}
-	emit(marker[T](rng, kind, &record.Fault{Code: code, Message: err.Error()}))
+	emit(marker[T](rng, record.KindUnreadable, &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}))
 	return nil
 }
 

@@ -19,8 +19,9 @@ import (
 // fingerprint is split by that one.
 //
 // A header that does not fit T, and a file that can't be read after a few
-// tries, come as one range that says so in Failure. A file that is no longer
-// the version that was listed gives no further range. T must have been given to
+// tries, come as one range that says so in Failure (the latter after others
+// when reading stops in the middle). A file that is no longer the version that
+// was listed gives no further range, and no file does when the run drains. T must have been given to
 // Register; Split panics when its csv tags are wrong.
 func Split[T any](s beam.Scope, work beam.PCollection, opts ...Option) beam.PCollection {
 	s = s.Scope("csvio.Split")

@@ -35,15 +35,18 @@ func TestSplit(t *testing.T) {
 		{"a byte order mark only", "\xef\xbb\xbf", nil, []span{{3, 3, 1, 0}}},
 		{"blank lines only", "\n\n", nil, []span{{2, 2, 3, 0}}},
 		{
-			"bounded in records", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n", []Option{WithMaxRangeRecords(2)},
+			"bounded in records", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n",
+			[]Option{WithMaxRangeRecords(2)},
 			[]span{{6, 18, 2, 2}, {18, 24, 4, 1}},
 		},
 		{
-			"bounded in bytes", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n", []Option{WithMaxRangeBytes(12)},
+			"bounded in bytes", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n",
+			[]Option{WithMaxRangeBytes(12)},
 			[]span{{6, 18, 2, 2}, {18, 24, 4, 1}},
 		},
 		{
-			"a record beyond the bound is a range of its own", "a,b,c\n1,2,3\n4,\"5\n5\",6\n7,8,9\n", []Option{WithMaxRangeBytes(6)},
+			"a record beyond the bound is a range of its own", "a,b,c\n1,2,3\n4,\"5\n5\",6\n7,8,9\n",
+			[]Option{WithMaxRangeBytes(6)},
 			[]span{{6, 12, 2, 1}, {12, 22, 3, 1}, {22, 28, 5, 1}},
 		},
 		{
@@ -51,15 +54,18 @@ func TestSplit(t *testing.T) {
 			[]span{{6, 18, 2, 4}},
 		},
 		{
-			"blank lines are not counted, and belong to the range before", "a,b,c\n\n1,2,3\n\n4,5,6\n\n", []Option{WithMaxRangeRecords(1)},
+			"blank lines are not counted, and belong to the range before", "a,b,c\n\n1,2,3\n\n4,5,6\n\n",
+			[]Option{WithMaxRangeRecords(1)},
 			[]span{{6, 14, 2, 1}, {14, 21, 5, 1}},
 		},
 		{
-			"blank lines do not grow a range beyond its bound", "a,b,c\n1,2,3\n\n\n\n\n4,5,6\n", []Option{WithMaxRangeBytes(8)},
+			"blank lines do not grow a range beyond its bound", "a,b,c\n1,2,3\n\n\n\n\n4,5,6\n",
+			[]Option{WithMaxRangeBytes(8)},
 			[]span{{6, 14, 2, 1}, {14, 22, 5, 1}},
 		},
 		{
-			"a line beyond all bounds", "a,b,c\n" + strings.Repeat("x", 100) + "\n1,2,3\n", []Option{WithMaxRangeBytes(10), WithMaxRecordBytes(10)},
+			"a line beyond all bounds", "a,b,c\n" + strings.Repeat("x", 100) + "\n1,2,3\n",
+			[]Option{WithMaxRangeBytes(10), WithMaxRecordBytes(10)},
 			[]span{{6, 107, 2, 1}, {107, 113, 3, 1}},
 		},
 	} {

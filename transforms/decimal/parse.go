@@ -50,7 +50,8 @@ func scan(s string) (n number, err error) {
 		return n, ErrSyntax
 	}
 	if s != "" && (s[0] == 'e' || s[0] == 'E') {
-		return n, n.scanExponent(s[1:])
+		err = n.scanExponent(s[1:])
+		return n, err
 	}
 	if s != "" {
 		return n, ErrSyntax
