@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -33,7 +34,9 @@ func Check(ctx context.Context, s Settings, d Database) error {
 
 // Run runs the pipeline on the direct runner until everything that is there is
 // loaded (AvailableNow) or drain is closed, and returns what was committed. A
-// file that can't be loaded as a whole is no error; the totals count it.
+// file that can't be loaded as a whole is no error; the totals count it. Files
+// go by their absolute paths, because the ledger knows them by path: two
+// folders that are both called "in" are not one.
 func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) {
 	o.Run, o.Direct = uuid.NewString(), true
 	control := runctl.Of(o.Run)
@@ -50,9 +53,13 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 		case <-finished:
 		}
 	}()
+	var err error
+	if o.Settings.Streaming.Input, err = filepath.Abs(o.Settings.Streaming.Input); err != nil {
+		return Totals{}, err
+	}
 	p, s := beam.NewPipelineWithRoot()
 	Build(s, o)
-	_, err := direct.Execute(ctx, p)
+	_, err = direct.Execute(ctx, p)
 	if failed := control.Err(); failed != nil {
 		err = failed
 	}
