@@ -27,9 +27,11 @@ import (
 // Version is the version of PostgreSQL that Start brings.
 const Version = string(embeddedpostgres.V18)
 
-// User and Name are the superuser and the database of every server.
+// User and Name are the superuser and the database of every server. A role
+// called cartstream would have the ledger's schema of that name first in its
+// search path ("$user") and make its tables there.
 const (
-	User = "cartstream"
+	User = "postgres"
 	Name = "cartstream"
 )
 

@@ -21,7 +21,7 @@ func TestServerKeepsPostgreSQLsOwnDurability(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
-	if got := queryText(t, s.URL(), "select current_user || ' in ' || current_database()"); got != "cartstream in cartstream" {
+	if got := queryText(t, s.URL(), "select current_user || ' in ' || current_database()"); got != "postgres in cartstream" {
 		t.Errorf("connected as %s", got)
 	}
 }
