@@ -4,6 +4,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"github.com/cartstream/cartstream/io/csvio"
@@ -22,6 +24,9 @@ type Options struct {
 	Database Database
 	// AvailableNow loads what is there and ends, instead of watching for ever.
 	AvailableNow bool
+	// DrainTimeout bounds how long a run that is to stop goes on with what it
+	// has in hand; 0 means DefaultDrainTimeout.
+	DrainTimeout time.Duration
 	// Direct is for the direct runner, which can't resume a DoFn.
 	Direct bool
 }

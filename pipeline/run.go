@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,9 +18,9 @@ import (
 	"github.com/cartstream/cartstream/io/watchio"
 )
 
-// DrainBound is how long a run that was asked to stop may go on with what it
-// has in hand.
-const DrainBound = 30 * time.Second
+// DefaultDrainTimeout is how long a run that was asked to stop may go on with
+// what it has in hand.
+const DefaultDrainTimeout = 30 * time.Second
 
 // Migrate brings the schema, and the events' table, to this version.
 func Migrate(ctx context.Context, d Database) error {
@@ -46,8 +47,8 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	go func() {
 		select {
 		case <-drain:
-			slog.Info("Draining: no new file is begun, what is in hand is committed", "at_most", DrainBound)
-			control.Drain(DrainBound)
+			slog.Info("Draining: no new file is begun, what is in hand is committed", "at_most", o.drainTimeout())
+			control.Drain(o.drainTimeout())
 		case <-ctx.Done():
 			control.Fail(context.Cause(ctx))
 		case <-finished:
@@ -84,5 +85,7 @@ func (o Options) watching() []watchio.Option {
 		watchio.WithMaxFilesPerTrigger(o.Settings.Streaming.MaxFilesPerTrigger),
 	}
 }
+
+func (o Options) drainTimeout() time.Duration { return cmp.Or(o.DrainTimeout, DefaultDrainTimeout) }
 
 func (o Options) retryFor() time.Duration { return o.Settings.Postgres.RetryFor.Duration() }

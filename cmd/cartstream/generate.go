@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -30,7 +31,7 @@ func newGenerate(a *app) *cobra.Command {
 			fromSettings(&o, settings, cmd.Flags().Changed)
 			if start != "" {
 				if o.Start, err = time.Parse(time.RFC3339, start); err != nil {
-					return err
+					return fmt.Errorf("--start is %q, must be a time such as 2026-01-29T10:00:00Z", start)
 				}
 			}
 			if err := o.Validate(); err != nil {

@@ -14,6 +14,7 @@ import (
 func newRun(a *app) *cobra.Command {
 	var availableNow bool
 	var input, runner string
+	var drainTimeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the pipeline: load files as they appear, or what is there now",
@@ -36,6 +37,9 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if runner != "direct" {
 				return fmt.Errorf("--runner is %q; direct is the one there is", runner)
 			}
+			if err := checkDrainTimeout(drainTimeout); err != nil {
+				return err
+			}
 			drain, stop := drainOnSignal()
 			defer stop()
 			ctx, cancel := untilClosed(cmd.Context(), drain)
@@ -44,13 +48,28 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if err := prepare(ctx, settings, db); err != nil {
 				return endedEarly(err, drain)
 			}
-			return failed(load(cmd.Context(), settings, db, availableNow, drain))
+			return failed(load(cmd.Context(), pipeline.Options{
+				Settings: settings, Database: db, AvailableNow: availableNow, DrainTimeout: drainTimeout,
+			}, drain))
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded")
 	cmd.Flags().StringVar(&input, "input", "", "pattern of the files, in quotes (default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", "direct", "Beam runner")
+	drainTimeoutFlag(cmd, &drainTimeout)
 	return cmd
+}
+
+func drainTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
+	cmd.Flags().DurationVar(timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
+		"after SIGINT or SIGTERM, how long to go on committing what is in hand")
+}
+
+func checkDrainTimeout(timeout time.Duration) error {
+	if timeout <= 0 {
+		return fmt.Errorf("--drain-timeout is %s, must be more than 0s", timeout)
+	}
+	return nil
 }
 
 // prepare waits for the database, migrates it and checks the table, so that
@@ -66,16 +85,16 @@ func prepare(ctx context.Context, s pipeline.Settings, db pipeline.Database) err
 }
 
 // load runs the pipeline and logs what it did.
-func load(ctx context.Context, s pipeline.Settings, db pipeline.Database, availableNow bool, drain <-chan struct{}) error {
+func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error {
 	start := time.Now()
-	slog.Info("Loading "+s.Streaming.Input+" into "+s.Postgres.Table, "available_now", availableNow)
-	totals, err := pipeline.Run(ctx, pipeline.Options{Settings: s, Database: db, AvailableNow: availableNow}, drain)
+	slog.Info("Loading "+o.Settings.Streaming.Input+" into "+o.Settings.Postgres.Table, "available_now", o.AvailableNow)
+	totals, err := pipeline.Run(ctx, o, drain)
 	seconds := time.Since(start).Seconds()
 	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
 		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),
 		"inserted", totals.Inserted, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
-	if err == nil && availableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
+	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
 		err = fmt.Errorf("%d files can't be loaded and %d could not be read; the log above and 'cartstream history' say why",
 			totals.FailedFiles, totals.UnreadableFiles)
 	}

@@ -17,6 +17,7 @@ import (
 
 func newUp(a *app) *cobra.Command {
 	dir := "data"
+	var drainTimeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Everything on this machine: PostgreSQL, the generator and the pipeline",
@@ -31,19 +32,23 @@ SIGINT and SIGTERM drain and then stop the database.`,
 			if err != nil {
 				return err
 			}
+			if err := checkDrainTimeout(drainTimeout); err != nil {
+				return err
+			}
 			drain, stop := drainOnSignal()
 			defer stop()
-			return a.up(cmd.Context(), settings, dir, drain)
+			return a.up(cmd.Context(), pipeline.Options{Settings: settings, DrainTimeout: drainTimeout}, dir, drain)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", dir, "folder of the database")
+	drainTimeoutFlag(cmd, &drainTimeout)
 	return cmd
 }
 
 // stopBound is how long the database may take to end.
 const stopBound = time.Minute
 
-func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-chan struct{}) (err error) {
+func (a *app) up(ctx context.Context, o pipeline.Options, dir string, drain <-chan struct{}) (err error) {
 	untilDrain, cancel := untilClosed(ctx, drain)
 	defer cancel()
 	server, err := embeddedpg.Start(untilDrain, embeddedpg.Options{
@@ -57,25 +62,25 @@ func (a *app) up(ctx context.Context, s pipeline.Settings, dir string, drain <-c
 		defer cancel()
 		err = errors.Join(err, failed(server.Stop(bounded)))
 	}()
-	db := pipeline.DatabaseAt(server.URL())
-	if err := prepare(untilDrain, s, db); err != nil {
+	o.Database = pipeline.DatabaseAt(server.URL())
+	if err := prepare(untilDrain, o.Settings, o.Database); err != nil {
 		return endedEarly(err, drain)
 	}
 	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand()); err != nil {
 		return failed(err)
 	}
-	return failed(generateAndLoad(ctx, s, db, drain))
+	return failed(generateAndLoad(ctx, o, drain))
 }
 
 // generateAndLoad runs both until drain is closed or one of them fails, which
 // ends the other.
-func generateAndLoad(ctx context.Context, s pipeline.Settings, db pipeline.Database, drain <-chan struct{}) error {
+func generateAndLoad(ctx context.Context, options pipeline.Options, drain <-chan struct{}) error {
 	untilDrain, endBoth := untilClosed(ctx, drain)
 	defer endBoth()
 	generated := make(chan error, 1)
 	go func() {
 		o := generator.DefaultOptions()
-		fromSettings(&o, s, func(string) bool { return false })
+		fromSettings(&o, options.Settings, func(string) bool { return false })
 		_, err := generator.Run(untilDrain, o, slog.Default())
 		if err != nil {
 			err = fmt.Errorf("the generator ended: %w", err)
@@ -83,7 +88,7 @@ func generateAndLoad(ctx context.Context, s pipeline.Settings, db pipeline.Datab
 		generated <- err
 		endBoth()
 	}()
-	err := load(ctx, s, db, false, untilDrain.Done())
+	err := load(ctx, options, untilDrain.Done())
 	endBoth()
 	return errors.Join(err, <-generated)
 }

@@ -43,8 +43,8 @@ var shared struct {
 	err    error
 }
 
-// Main runs the tests and exits.
-func Main(m *testing.M) {
+// Main runs the tests, m being a *testing.M or what wraps one, and exits.
+func Main(m interface{ Run() int }) {
 	embeddedpg.RunChildIfAsked()
 	// The race detector has every process wait a second before it exits; the
 	// children that watch a server need not.
@@ -84,7 +84,8 @@ func Database(t testing.TB) string {
 // ends.
 func Server(t testing.TB) *embeddedpg.Server {
 	t.Helper()
-	s, err := start()
+	// What was committed must be there after Kill.
+	s, err := start("on")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func serverURL() (string, error) {
 	if u := os.Getenv(urlEnv); u != "" {
 		return u, nil
 	}
-	shared.once.Do(func() { shared.server, shared.err = start() })
+	shared.once.Do(func() { shared.server, shared.err = start("off") })
 	if shared.err != nil {
 		return "", shared.err
 	}
@@ -111,12 +112,12 @@ func serverURL() (string, error) {
 
 // start starts a temporary server. Nobody needs its data after a crash of the
 // machine, so it doesn't wait for the disk.
-func start() (*embeddedpg.Server, error) {
+func start(synchronousCommit string) (*embeddedpg.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startBound)
 	defer cancel()
 	return embeddedpg.Start(ctx, embeddedpg.Options{
 		Parameters: map[string]string{
-			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100",
+			"fsync": "off", "synchronous_commit": synchronousCommit, "full_page_writes": "off", "max_connections": "100",
 		},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
