@@ -42,7 +42,7 @@ func (e *engine) load(b *batch) error {
 	defer e.keys.leave(keys)
 	var result *loadResult
 	tries := 0
-	err := retry(e.control, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
+	err := retry(e.control.Context(), e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		tries++
 		return e.try(ctx, b, keys, tries, start, &result)
 	})

@@ -46,7 +46,7 @@ left join lateral (
 ) o on true`
 
 // Lookup returns a state for each file, in order. While the database is in
-// trouble it waits.
+// trouble it waits, until ctx or the run ends.
 func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileState, error) {
 	control := runctl.Of(l.Run)
 	pool, err := l.pool(control)
@@ -62,10 +62,11 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileS
 		v.add(f)
 	}
 	var states []record.FileState
-	err = retry(control, l.RetryFor, "asking the ledger", func(hard context.Context) error {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	hard := control.Context()
+	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
+	err = retry(ctx, l.RetryFor, "asking the ledger", func(ctx context.Context) error {
 		rows, err := pool.Query(ctx, lookupSQL, target.Sanitize(), v.names, v.sizes, v.modified)
 		if err != nil {
 			return err

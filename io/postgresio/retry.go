@@ -13,8 +13,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/cartstream/cartstream/internal/runctl"
 )
 
 // isTransient reports whether an error may pass by itself: the connection, a
@@ -87,15 +85,15 @@ func safe(err error) error {
 	return err
 }
 
-// retry calls try until it succeeds, fails with what is not transient, the
-// run's hard end comes, or limit has passed (0: no limit). Between tries it
-// waits 1, 2, 4 … at most 30 s, with jitter, and says so.
-func retry(control *runctl.Control, limit time.Duration, what string, try func(ctx context.Context) error) error {
+// retry calls try until it succeeds, fails with what is not transient, ctx
+// ends, or limit has passed (0: no limit). Between tries it waits 1, 2, 4 … at
+// most 30 s, with jitter, and says so.
+func retry(ctx context.Context, limit time.Duration, what string, try func(ctx context.Context) error) error {
+	const longest = 30 * time.Second
 	wait := &backoff.ExponentialBackOff{
-		InitialInterval: time.Second, Multiplier: 2, MaxInterval: 30 * time.Second, RandomizationFactor: 0.1,
+		InitialInterval: time.Second, Multiplier: 2, MaxInterval: longest, RandomizationFactor: 0.1,
 	}
 	wait.Reset()
-	ctx := control.Context()
 	start := time.Now()
 	for {
 		err := try(ctx)
@@ -109,7 +107,7 @@ func retry(control *runctl.Control, limit time.Duration, what string, try func(c
 		case limit > 0 && time.Since(start) > limit:
 			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, safe(err))
 		}
-		pause := wait.NextBackOff()
+		pause := min(wait.NextBackOff(), longest)
 		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", safe(err))
 		select {
 		case <-ctx.Done():
