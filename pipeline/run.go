@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -64,7 +65,10 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	if failed := control.Err(); failed != nil {
 		err = failed
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, runctl.ErrDrainBound):
+		err = fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
+	case err != nil:
 		err = fmt.Errorf("the pipeline ended: %w", err)
 	}
 	return postgresio.RunTotals(o.Run), err
