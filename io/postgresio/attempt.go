@@ -56,6 +56,11 @@ func (e *engine) load(b *batch) error {
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, start time.Time, result **loadResult) error {
+	if tries > 1 {
+		if err := keys.wait(ctx, 0); err != nil {
+			return err
+		}
+	}
 	pooled, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (a *attempt) loadRows(ctx context.Context) error {
 		return err
 	}
 	if len(later) > 0 {
-		if err := a.keys.wait(ctx); err != nil {
+		if err := a.keys.wait(ctx, longestHold); err != nil {
 			return err
 		}
 		if err := a.place(ctx, later); err != nil {

@@ -2,8 +2,10 @@ package postgresio
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 // keysInFlight are the keys of the batches that are being loaded. Two open
@@ -50,8 +52,21 @@ func (k *keysInFlight) leave(own *batchKeys) {
 	close(own.ended)
 }
 
-// wait returns when all batches that hold keys of this one have ended.
-func (b *batchKeys) wait(ctx context.Context) error {
+// longestHold bounds a wait that goes on inside a transaction. An earlier
+// batch may need a lock that this transaction has (of a row that triggers
+// count in, say), and PostgreSQL can't see that circle.
+const longestHold = 5 * time.Second
+
+var errHeldTooLong = errors.New("waited too long for a batch with the same keys")
+
+// wait returns when all batches that hold keys of this one have ended, or with
+// errHeldTooLong when atMost has passed; 0 is no bound.
+func (b *batchKeys) wait(ctx context.Context, atMost time.Duration) error {
+	if atMost > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, atMost, errHeldTooLong)
+		defer cancel()
+	}
 	for _, e := range b.before {
 		select {
 		case <-e.ended:
