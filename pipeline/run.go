@@ -36,9 +36,9 @@ func Check(ctx context.Context, s Settings, d Database) error {
 
 // Run runs the pipeline on the direct runner until everything that is there is
 // loaded (AvailableNow) or drain is closed, and returns what was committed. A
-// file that can't be loaded as a whole is no error; the totals count it. Files
-// go by their absolute paths, because the ledger knows them by path: two
-// folders that are both called "in" are not one.
+// file that can't be loaded as a whole, or not even opened, is no error; the
+// totals count it. Files go by their absolute paths, because the ledger knows
+// them by path: two folders that are both called "in" are not one.
 func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) {
 	o.Run, o.Direct = uuid.NewString(), true
 	control := runctl.Of(o.Run)
@@ -71,7 +71,9 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	case err != nil:
 		err = fmt.Errorf("the pipeline ended: %w", err)
 	}
-	return postgresio.RunTotals(o.Run), err
+	totals := postgresio.RunTotals(o.Run)
+	totals.UnreadableFiles += int64(control.Left())
+	return totals, err
 }
 
 func (o Options) ledger() postgresio.Ledger {

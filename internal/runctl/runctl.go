@@ -21,6 +21,7 @@ type Control struct {
 	cleanups []func()
 	// forgotten is set when cleanups were called.
 	forgotten bool
+	left      map[string]bool
 }
 
 var (
@@ -153,4 +154,22 @@ func (c *Control) Sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// Leave notes, by name, what the run was to load and could not even open. It
+// is no reason to end the run, but the one who started it has to know.
+func (c *Control) Leave(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left == nil {
+		c.left = map[string]bool{}
+	}
+	c.left[name] = true
+}
+
+// Left returns how many names were given to Leave.
+func (c *Control) Left() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.left)
 }

@@ -217,3 +217,14 @@ func TestErrIsTheCauseHoweverManyFailAtOnce(t *testing.T) {
 		runctl.Forget(run)
 	}
 }
+
+func TestLeaveCountsNames(t *testing.T) {
+	c := Of(t.Name())
+	defer Forget(t.Name())
+	for _, name := range []string{"a", "b", "a"} {
+		c.Leave(name)
+	}
+	if got := c.Left(); got != 2 {
+		t.Errorf("Left: got %d, want 2", got)
+	}
+}

@@ -15,8 +15,8 @@ import (
 // List returns record.Work for each file version of the pattern that is there
 // now and that the ledger is not done with, oldest first. It is bounded: it
 // ends when all are handed on, or when the run drains. A pattern that matches
-// nothing and a folder that is missing or can't be read are no errors; they are
-// logged with their names. It panics when the pattern or an option can't work.
+// nothing is no error, and is logged. A folder that is missing, and what can't be read,
+// is logged with its name and given to the run's control (Leave). It panics when the pattern or an option can't work.
 func List[L Ledger](s beam.Scope, pattern string, ledger L, opts ...Option) beam.PCollection {
 	s = s.Scope("watchio.List")
 	fn := &listFn[L]{Settings: newSettings(pattern, opts), Ledger: ledger}
@@ -55,6 +55,11 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 			return err
 		}
 		emit(d.work)
+	}
+	for _, r := range []reports{poller.unlisted, poller.unopened} {
+		for path := range r.seen {
+			control.Leave(path)
+		}
 	}
 	return nil
 }
