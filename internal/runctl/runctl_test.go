@@ -219,8 +219,8 @@ func TestErrIsTheCauseHoweverManyFailAtOnce(t *testing.T) {
 }
 
 func TestLeaveCountsNames(t *testing.T) {
-	c := Of(t.Name())
-	defer Forget(t.Name())
+	c := runctl.Of(t.Name())
+	defer runctl.Forget(t.Name())
 	for _, name := range []string{"a", "b", "a"} {
 		c.Leave(name)
 	}
