@@ -53,6 +53,10 @@ func (e *engine) load(b *batch) error {
 	return nil
 }
 
+// rollbackBound is how long a rollback may take before the connection is given
+// up, after which the server rolls back by itself.
+const rollbackBound = 5 * time.Second
+
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, start time.Time, result **loadResult) error {
@@ -75,7 +79,11 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, 
 		return err
 	}
 	// After COMMIT this does nothing; on a broken connection the server rolls back.
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackBound)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
 	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
 		return err
 	}
@@ -92,7 +100,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, 
 		return err
 	}
 	r := a.result()
-	if err := a.enterLoad(ctx, tx, r, time.Since(start)); err != nil {
+	if entered, err := a.enterLoad(ctx, tx, r, time.Since(start)); !entered || err != nil {
 		return err
 	}
 	*result = r
@@ -232,7 +240,11 @@ func (a *attempt) committedBefore(ctx context.Context, tx pgx.Tx) (bool, error) 
 	var there bool
 	err := tx.QueryRow(ctx, "select exists (select from cartstream.loads where load_id = $1)", a.batch.id).Scan(&there)
 	if there {
-		slog.InfoContext(ctx, "The reply to a commit was lost; the ledger says that it took place", "load", a.batch.id)
+		a.logCommittedBefore(ctx)
 	}
 	return there, err
+}
+
+func (a *attempt) logCommittedBefore(ctx context.Context) {
+	slog.InfoContext(ctx, "The reply to a commit was lost; the ledger says that it took place", "load", a.batch.id)
 }

@@ -94,10 +94,10 @@ func newRowEncoder(fields []field, tab *table, types *pgtype.Map) (*rowEncoder, 
 	return enc, tab.checkUnwritten(fields)
 }
 
-// columns returns the names in the order of the tuple's fields.
-func (e *rowEncoder) columns() []string {
-	names := make([]string, len(e.fields))
-	for i, f := range e.fields {
+// columnsOf returns the names in the order of the tuple's fields.
+func columnsOf(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
 		names[i] = f.column
 	}
 	return names

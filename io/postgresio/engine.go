@@ -26,7 +26,7 @@ type engine struct {
 	totals  *totals
 	keys    keysInFlight
 	files   fileIDs
-	columns []string // of the tuples, in order
+	columns []string // of the tuples, in order; set once
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -44,8 +44,14 @@ var engines = struct {
 	m map[engineKey]*engine
 }{m: map[engineKey]*engine{}}
 
+// engineKey tells engines apart. Sinks whose rows have other columns, or that
+// go by another key, have another engine.
 type engineKey struct {
-	run, database, table string
+	run, database, table, key, columns string
+}
+
+func keyOfEngine(opts loadOptions, columns []string) engineKey {
+	return engineKey{opts.Run, opts.Database.Name, opts.Table, opts.KeyColumn, quoteList(columns)}
 }
 
 // acquireEngine returns the engine, started by the first who asks; each must
@@ -53,7 +59,7 @@ type engineKey struct {
 func acquireEngine(opts loadOptions, fields []field) (*engine, error) {
 	engines.Lock()
 	defer engines.Unlock()
-	k := engineKey{opts.Run, opts.Database.Name, opts.Table}
+	k := keyOfEngine(opts, columnsOf(fields))
 	e := engines.m[k]
 	if e == nil {
 		var err error
@@ -74,7 +80,7 @@ func (e *engine) release() {
 	if e.refcount > 0 {
 		return
 	}
-	delete(engines.m, engineKey{e.opts.Run, e.opts.Database.Name, e.opts.Table})
+	delete(engines.m, keyOfEngine(e.opts, e.columns))
 	e.mu.Lock()
 	e.closed = true
 	e.changed.Broadcast()
@@ -89,7 +95,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run)}
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields)}
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
@@ -104,15 +110,16 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 		e.writers.Go(e.write)
 	}
 	// A run that ends hard wakes those who wait.
-	context.AfterFunc(control.Context(), e.changed.Broadcast)
+	context.AfterFunc(control.Context(), e.wake)
 	return e, nil
 }
 
-// setColumns tells the order of the tuples' fields, the same for all sinks.
-func (e *engine) setColumns(columns []string) {
+// wake has all who wait look again. Without the lock, one who has looked and
+// does not wait yet would miss it.
+func (e *engine) wake() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.columns = columns
+	e.changed.Broadcast()
 }
 
 // add puts a unit into the open batch, waiting while it is full.
@@ -124,7 +131,7 @@ func (e *engine) add(u *unit) {
 	}
 	if len(e.open.units) == 0 {
 		e.since = time.Now()
-		time.AfterFunc(e.opts.FlushAge, e.changed.Broadcast)
+		time.AfterFunc(e.opts.FlushAge, e.wake)
 	}
 	e.open.add(u)
 	e.changed.Broadcast()
@@ -167,13 +174,15 @@ func (e *engine) take() *batch {
 // good ends the run.
 func (e *engine) write() {
 	for b := e.take(); b != nil; b = e.take() {
+		committed := false
 		if e.control.Context().Err() == nil {
-			if err := e.load(b); err != nil {
+			err := e.load(b)
+			if committed = err == nil; !committed {
 				e.control.Fail(err)
 			}
 		}
 		for _, u := range b.units {
-			u.done()
+			u.done(committed)
 		}
 	}
 }

@@ -231,10 +231,16 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// enterLoad writes the entry by which a lost reply to COMMIT is resolved.
-func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) error {
-	_, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, dead_letters, seconds)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+// enterLoad writes the entry by which a lost reply to COMMIT is resolved. It
+// reports false when the entry is there: an earlier attempt's COMMIT came
+// through, of a load that claims no range and so could not tell before.
+func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) (bool, error) {
+	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, dead_letters, seconds)
+		values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
 		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.dead, took.Seconds())
-	return err
+	entered := tag.RowsAffected() == 1
+	if err == nil && !entered {
+		a.logCommittedBefore(ctx)
+	}
+	return entered, err
 }

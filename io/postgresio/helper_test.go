@@ -3,7 +3,12 @@ package postgresio
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,7 +20,11 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+// TestMain discards the log; a test that wants it asks for it by captureLog.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	pgtest.Main(m)
+}
 
 func init() {
 	Register[item]()
@@ -191,4 +200,104 @@ func price(s string) *decimal.Decimal {
 		panic(err)
 	}
 	return &d
+}
+
+// items makes values with the ids from to until.
+func items(from, until int) []any {
+	var values []any
+	for i := from; i < until; i++ {
+		values = append(values, item{ID: id(i), Name: "n", Price: price("1.50")})
+	}
+	return values
+}
+
+// logged is what was logged since captureLog, as text, errors and all fields
+// included.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// captureLog takes the default log's lines until the test ends.
+func captureLog(t *testing.T) *logged {
+	l := &logged{}
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	return l
+}
+
+// retryFast shortens the pauses between tries, for tests of many faults.
+func retryFast(t *testing.T) {
+	before := firstPause
+	firstPause = 10 * time.Millisecond
+	t.Cleanup(func() { firstPause = before })
+}
+
+// waitUntil waits for a condition that must come true soon.
+func waitUntil(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s in vain: %s", what)
+		}
+	}
+}
+
+// inBackground calls f and returns where its result comes.
+func inBackground(f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	return done
+}
+
+// result waits for what inBackground promised.
+func result(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it hangs")
+		return nil
+	}
+}
+
+// wantSound checks the ledger and the table: so many rows, and Verify finds
+// nothing.
+func wantSound(w *world, table string, rows int64) {
+	w.t.Helper()
+	if got := one[int64](w, "select count(*) from "+table); got != rows {
+		w.t.Errorf("%s has %d rows, want %d", table, got, rows)
+	}
+	v, err := Verify(context.Background(), w.pool, table, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range v.Findings {
+		w.t.Errorf("verify: %s: %s", f.File, f.Problem)
+	}
+}
+
+// asRole is the URL of the same database for another role.
+func asRole(t *testing.T, server, role, password string) string {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -117,6 +118,7 @@ type loadFn[T any] struct {
 	encoder *rowEncoder
 	current *unit
 	handed  sync.WaitGroup // units that the engine has and is not done with
+	lost    atomic.Bool    // a unit was not committed
 }
 
 // Setup connects and matches T with the table.
@@ -129,9 +131,6 @@ func (fn *loadFn[T]) Setup(context.Context) error {
 		return err
 	}
 	fn.encoder, err = newRowEncoder(fields, fn.engine.table, pgtype.NewMap())
-	if err == nil {
-		fn.engine.setColumns(fn.encoder.columns())
-	}
 	return err
 }
 
@@ -146,8 +145,8 @@ func (fn *loadFn[T]) ProcessElement(_ context.Context, r *record.Record[T]) erro
 	if r.Data() {
 		return fn.collect(r)
 	}
-	if err := fn.engine.control.Err(); err != nil {
-		return err
+	if fn.engine.control.Context().Err() != nil {
+		return fn.notCommitted()
 	}
 	return fn.finish(r)
 }
@@ -199,7 +198,7 @@ func (fn *loadFn[T]) finish(r *record.Record[T]) error {
 		u.rows, u.tuples, u.dead = nil, nil, nil
 	}
 	u.marker, u.fault = r.Kind, r.Fault
-	u.done = fn.handed.Done
+	u.done = fn.done
 	fn.handed.Add(1)
 	fn.engine.add(u)
 	return nil
@@ -218,11 +217,26 @@ func (fn *loadFn[T]) FinishBundle(context.Context) error {
 	}()
 	select {
 	case <-handed:
-		return fn.engine.control.Err()
 	case <-fn.engine.control.Context().Done():
-		return fmt.Errorf("records in hand were not committed, the next run loads them: %w",
-			context.Cause(fn.engine.control.Context()))
+		return fn.notCommitted()
 	}
+	if fn.lost.Load() {
+		return fn.notCommitted()
+	}
+	return nil
+}
+
+func (fn *loadFn[T]) done(committed bool) {
+	if !committed {
+		fn.lost.Store(true)
+	}
+	fn.handed.Done()
+}
+
+// notCommitted is the error of a bundle that the run's end has cut short.
+func (fn *loadFn[T]) notCommitted() error {
+	return fmt.Errorf("records in hand were not committed, the next run loads them: %w",
+		context.Cause(fn.engine.control.Context()))
 }
 
 // Teardown gives the engine back.

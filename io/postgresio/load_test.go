@@ -55,7 +55,8 @@ func TestDuplicates(t *testing.T) {
 		{
 			"when the first is refused the next counts",
 			[][]any{{item{ID: id(1), Name: "dear", Price: price("99999")}, item{ID: id(1), Name: "dearer", Price: price("999999")}, again, a}},
-			[]string{"again"}, "loaded 4 1 1 2",
+			[]string{"again"},
+			"loaded 4 1 1 2",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

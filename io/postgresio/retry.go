@@ -85,13 +85,16 @@ func safe(err error) error {
 	return err
 }
 
+// firstPause is the first wait between tries. Tests of many faults shorten it.
+var firstPause = time.Second
+
 // retry calls try until it succeeds, fails with what is not transient, ctx
 // ends, or limit has passed (0: no limit). Between tries it waits 1, 2, 4 … at
 // most 30 s, with jitter, and says so.
 func retry(ctx context.Context, limit time.Duration, what string, try func(ctx context.Context) error) error {
 	const longest = 30 * time.Second
 	wait := &backoff.ExponentialBackOff{
-		InitialInterval: time.Second, Multiplier: 2, MaxInterval: longest, RandomizationFactor: 0.1,
+		InitialInterval: firstPause, Multiplier: 2, MaxInterval: longest, RandomizationFactor: 0.1,
 	}
 	wait.Reset()
 	start := time.Now()
@@ -104,10 +107,13 @@ func retry(ctx context.Context, limit time.Duration, what string, try func(ctx c
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		case !isTransient(err):
 			return fmt.Errorf("%s: %w", what, safe(err))
-		case limit > 0 && time.Since(start) > limit:
+		case limit > 0 && time.Since(start) >= limit:
 			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, safe(err))
 		}
 		pause := min(wait.NextBackOff(), longest)
+		if limit > 0 {
+			pause = min(pause, limit-time.Since(start))
+		}
 		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", safe(err))
 		select {
 		case <-ctx.Done():

@@ -38,6 +38,9 @@ func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 	}
 	if tag, err := result.Close(); err != nil {
 		return err
+	} else if len(rows) == 1 && tag.RowsAffected() == 1 {
+		rows[0].outcome = inserted
+		return nil
 	} else if tag.RowsAffected() != int64(len(stored)) {
 		return errUnattributed
 	}
@@ -47,10 +50,6 @@ func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 // attribute sets the rows' outcomes by the keys that came back. A row that is
 // not among them was there before, or was left out by a trigger.
 func (a *attempt) attribute(ctx context.Context, rows []*row, stored []key) error {
-	if len(rows) == 1 && len(stored) == 1 {
-		rows[0].outcome = inserted
-		return nil
-	}
 	byKey := make(map[key]*row, len(rows))
 	for _, r := range rows {
 		byKey[r.key] = r

@@ -21,9 +21,9 @@ type unit struct {
 	tuples []byte
 	// dead are the dead letters that came along the line.
 	dead []record.DeadLetter
-	// done is called once the unit is committed or dropped, or its load failed
-	// for good.
-	done func()
+	// done is called once: when the unit is committed or found to be so, or
+	// when it never will be.
+	done func(committed bool)
 }
 
 // row is a value that is to become a row.
