@@ -25,6 +25,8 @@ type (
 	Verification = postgresio.Verification
 	// Expectation is what a load must have given.
 	Expectation = postgresio.Expectation
+	// Distribution sums up durations, in seconds.
+	Distribution = postgresio.Distribution
 	// ExpectedFile is a file of an Expectation.
 	ExpectedFile = postgresio.ExpectedFile
 )

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/pipeline"
+)
+
+func newStatus(a *app) *cobra.Command {
+	within := 5 * time.Minute
+	var output, input string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "One screen: throughput, latency, duplicates, backlog, dead letters",
+		Long: `Shows what was loaded within the last minutes (--last), how late it was, what is
+waiting in the folder, and the dead letters by code. Event latency is from an
+event's own time to its row, pipeline latency from the file's modification to its
+commit. docs/performance_metrics.md has the queries for psql.`,
+		Example: `  cartstream status
+  cartstream status --last 1h --output json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			if within <= 0 {
+				return fmt.Errorf("--last is %s, must be more than 0s", within)
+			}
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("input") {
+				settings.Streaming.Input = input
+			}
+			if err := pipeline.CheckInput(settings.Streaming.Input); err != nil {
+				return err
+			}
+			s, err := pipeline.ReadStatus(cmd.Context(), settings, pipeline.DatabaseOf(settings), within)
+			if err != nil {
+				return failed(err)
+			}
+			if output == "json" {
+				return failed(writeJSON(a.stdout, s))
+			}
+			return failed(writeStatus(a.stdout, s))
+		},
+	}
+	cmd.Flags().DurationVar(&within, "last", within, "how far back to look, as 10m or 1h")
+	cmd.Flags().StringVar(&input, "input", "", "pattern of the files (default: streaming.input of the settings)")
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+func writeStatus(w io.Writer, s *pipeline.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(format string, values ...any) { _, _ = fmt.Fprintf(t, format+"\n", values...) } // Flush has the error
+	seconds := s.Until.Sub(s.Since).Seconds()
+	row("Last %s:", s.Until.Sub(s.Since))
+	row("  throughput\t%.0f records a second (%d records in %d batches)", float64(s.Records)/seconds, s.Records, s.Batches)
+	row("  inserted\t%d", s.Inserted)
+	row("  duplicates\t%d (%.2f%%)", s.Duplicates, percent(s.Duplicates, s.Records))
+	row("  dead letters\t%d (%.2f%%)", s.DeadLetters, percent(s.DeadLetters, s.Records))
+	for _, d := range []struct {
+		name string
+		pipeline.Distribution
+	}{{"batch time", s.BatchSeconds}, {"pipeline latency", s.PipelineLatency}, {"event latency", s.EventLatency}} {
+		row("  %s\taverage %.2fs, p50 %.2fs, p99 %.2fs, max %.2fs", d.name, d.Average, d.P50, d.P99, d.Max)
+	}
+	row("Backlog:\t%d files, %d bytes, the oldest %s old", s.Backlog.Files, s.Backlog.Bytes,
+		time.Duration(s.Backlog.OldestSeconds*float64(time.Second)).Round(time.Second))
+	if len(s.DeadLettersByCode) == 0 {
+		row("Dead letters:\tnone")
+	}
+	for i, c := range s.DeadLettersByCode {
+		name := ""
+		if i == 0 {
+			name = "Dead letters:"
+		}
+		row("%s\t%d %s, the latest %s", name, c.Count, c.Code, c.Latest.UTC().Format("2006-01-02 15:04:05Z"))
+	}
+	return t.Flush()
+}
+
+func percent(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}

@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/io/watchio"
+)
+
+// Status is what a person wants to see on one screen.
+type Status struct {
+	postgresio.Activity
+	// EventLatency is from an event's own time to the beginning of the
+	// transaction that brought its row; of the events of the same window.
+	EventLatency postgresio.Distribution `json:"event_latency_seconds"`
+	Backlog      Backlog                 `json:"backlog"`
+}
+
+// Backlog is what the pattern gives and the ledger is not done with.
+type Backlog struct {
+	Files int64 `json:"files"`
+	// Bytes is the size of those files, also of those that are partly loaded.
+	Bytes int64 `json:"bytes"`
+	// OldestSeconds is the age of the oldest, by its modification time.
+	OldestSeconds float64 `json:"oldest_seconds"`
+}
+
+const eventLatencySQL = `
+select count(*), coalesce(avg(s), 0), coalesce(percentile_disc(0.5) within group (order by s), 0),
+	coalesce(percentile_disc(0.99) within group (order by s), 0), coalesce(max(s), 0)
+from (select extract(epoch from ingested_at - event_timestamp)::double precision as s from %s where ingested_at >= now() - $1::interval) l`
+
+// ReadStatus looks at the ledger, the table and the folder.
+func ReadStatus(ctx context.Context, s Settings, d Database, within time.Duration) (*Status, error) {
+	status := &Status{}
+	err := ask(ctx, d, func(pool *pgxpool.Pool) error {
+		activity, err := postgresio.ReadActivity(ctx, pool, s.Postgres.Table, within)
+		if err != nil {
+			return err
+		}
+		status.Activity = *activity
+		table, err := postgresio.ParseTable(s.Postgres.Table)
+		if err != nil {
+			return err
+		}
+		l := &status.EventLatency
+		return pool.QueryRow(ctx, fmt.Sprintf(eventLatencySQL, table.Sanitize()), within).
+			Scan(&l.Count, &l.Average, &l.P50, &l.P99, &l.Max)
+	})
+	if err != nil {
+		return nil, err
+	}
+	status.Backlog, err = readBacklog(ctx, s, d)
+	return status, err
+}
+
+func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err error) {
+	o := Options{Settings: s, Database: d, Run: uuid.NewString()}
+	defer runctl.Forget(o.Run)
+	if o.Settings.Streaming.Input, err = filepath.Abs(o.Settings.Streaming.Input); err != nil {
+		return b, err
+	}
+	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+	for _, w := range pending {
+		b.Files++
+		b.Bytes += w.File.Size
+		b.OldestSeconds = max(b.OldestSeconds, time.Since(w.File.ModTime()).Seconds())
+	}
+	return b, err
+}
