@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -35,7 +36,7 @@ func newGenerate(a *app) *cobra.Command {
 				}
 			}
 			if err := o.Validate(); err != nil {
-				return err
+				return asFlag(err)
 			}
 			drain, stop := drainOnSignal()
 			defer stop()
@@ -61,6 +62,20 @@ func newGenerate(a *app) *cobra.Command {
 	f.Float64Var(&o.FutureRate, "future-rate", 0, "share of events in the year 2099")
 	f.StringVar(&o.Manifest, "manifest", "", "file to write what was generated to, for 'verify --manifest'")
 	return cmd
+}
+
+// asFlag names the flag in place of the option, which a user never sees.
+func asFlag(err error) error {
+	var o *generator.OptionError
+	if !errors.As(err, &o) {
+		return err
+	}
+	flags := map[string]string{
+		"OutputPath": "output", "BatchSize": "batch-size", "Interval": "interval", "Files": "files", "Count": "count",
+		"Rate": "rate", "Start": "start", "DuplicateRate": "duplicate-rate", "InvalidRate": "invalid-rate",
+		"CorruptRate": "corrupt-rate", "FutureRate": "future-rate",
+	}
+	return fmt.Errorf("--%s %s", flags[o.Field], o.Problem)
 }
 
 // fromSettings fills in what no flag has set.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -72,18 +73,30 @@ func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
 	row := func(format string, values ...any) { _, _ = fmt.Fprintf(t, format+"\n", values...) } // Flush has the error
 	row("FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tERRORS\tLAST LOAD\tFIRST ERROR")
 	for _, f := range files {
-		last, first := "", ""
+		last := ""
 		if f.LastLoad != nil {
 			last = f.LastLoad.UTC().Format("2006-01-02 15:04:05Z")
 		}
-		if f.FirstError != nil {
-			first = *f.FirstError
-		}
-		if f.ErrorLine != nil {
-			first = fmt.Sprintf("line %d: %s", *f.ErrorLine, first)
-		}
 		row("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
-			printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Errors, last, printable(first))
+			printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Errors, last, printable(firstError(f)))
 	}
 	return t.Flush()
+}
+
+// firstError says where and what, as far as it is known.
+func firstError(f pipeline.FileHistory) string {
+	if f.FirstError == nil {
+		return ""
+	}
+	var where []string
+	if f.ErrorLine != nil {
+		where = append(where, fmt.Sprintf("line %d", *f.ErrorLine))
+	}
+	if f.Column != nil {
+		where = append(where, "column "+*f.Column)
+	}
+	if len(where) == 0 {
+		return *f.FirstError
+	}
+	return strings.Join(where, ", ") + ": " + *f.FirstError
 }

@@ -22,7 +22,7 @@ func newRun(a *app) *cobra.Command {
 SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream run
   cartstream run --available-now --input 'F/*.csv'`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings()
 			if err != nil {
@@ -60,6 +60,16 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 	return cmd
 }
 
+// noArguments takes what stands after the flags for a pattern that the shell
+// has expanded, which is the usual reason.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("found the argument %q, allowed are flags only; a pattern must stand in quotes, as in --input 'in/*.csv', "+
+		"or the shell puts the names of the files in its place", args[0])
+}
+
 func drainTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
 	cmd.Flags().DurationVar(timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
 		"after SIGINT or SIGTERM, how long to go on committing what is in hand")
@@ -95,7 +105,7 @@ func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error 
 		"inserted", totals.Inserted, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
 	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
-		err = fmt.Errorf("%d files can't be loaded and %d could not be read; the log above and 'cartstream history' say why",
+		err = fmt.Errorf("%d files can't be loaded and %d files or folders could not be read; the log above and 'cartstream history' say why",
 			totals.FailedFiles, totals.UnreadableFiles)
 	}
 	return err
