@@ -18,6 +18,7 @@ import (
 var retryLine = regexp.MustCompile(`Retrying in \d+ seconds?\.\.\.`)
 
 func TestReplyToCommitIsLost(t *testing.T) {
+	retryFast(t)
 	for _, c := range []struct {
 		name string
 		at   verdict
@@ -48,6 +49,7 @@ func TestReplyToCommitIsLost(t *testing.T) {
 }
 
 func TestReplyToCommitOfMarkersIsLost(t *testing.T) {
+	retryFast(t)
 	for _, at := range []verdict{cutAfterReply, cutAtOnce, cutBefore} {
 		url := pgtest.Database(t)
 		w := worldAt(t, url, itemTable)
@@ -93,6 +95,7 @@ func TestConnectionBreaksAtAnyMessage(t *testing.T) {
 }
 
 func TestBackendIsKilledDuringCopy(t *testing.T) {
+	retryFast(t)
 	url := pgtest.Database(t)
 	w := worldAt(t, url, itemTable)
 	log := captureLog(t)
@@ -118,6 +121,7 @@ func TestBackendIsKilledDuringCopy(t *testing.T) {
 // TestServerStopsDuringLoads kills the server in the middle of loads, twice,
 // and starts it again.
 func TestServerStopsDuringLoads(t *testing.T) {
+	retryFast(t)
 	server := pgtest.Server(t)
 	w := worldAt(t, server.URL(), itemTable)
 	log := captureLog(t)
@@ -236,6 +240,7 @@ func TestRetryForBoundsTheWaiting(t *testing.T) {
 }
 
 func TestDatabaseIsAwayAtStart(t *testing.T) {
+	retryFast(t)
 	server := pgtest.Server(t)
 	w := worldAt(t, server.URL(), itemTable)
 	if err := server.Kill(); err != nil {
@@ -282,6 +287,7 @@ func TestPermissionDeniedEndsTheRun(t *testing.T) {
 }
 
 func TestTooManyConnectionsForAWhile(t *testing.T) {
+	retryFast(t)
 	url := pgtest.Database(t)
 	w := worldAt(t, url, itemTable)
 	log := captureLog(t)
