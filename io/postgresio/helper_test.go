@@ -180,10 +180,10 @@ func rangeOf[T any](r *record.Range, values ...any) []*record.Record[T] {
 			Raw:    fmt.Appendf(nil, "raw %d", i),
 		}
 		switch v := v.(type) {
-		case T:
-			rec.Value = v
 		case record.Fault:
 			rec.Kind, rec.Fault = record.KindFault, &v
+		case T:
+			rec.Value = v
 		default:
 			panic(fmt.Sprintf("a %T is no value", v))
 		}

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -124,7 +125,7 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	var schema, relation, kind string
 	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("there is no table %s; this would make it:\n%s", id.Sanitize(), proposeTable(id, fields, keyColumn))
 	}
 	if err != nil {
@@ -146,7 +147,10 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	if err != nil {
 		return nil, err
 	}
-	return t, t.chooseKey(keys, keyColumn, fields)
+	if err := t.chooseKey(keys, keyColumn, fields); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // chooseKey sets the key: the one asked for, else the first whose column the
