@@ -1,10 +1,12 @@
 package postgresio
 
 import (
+	"encoding"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -20,8 +22,8 @@ import (
 type encodeFunc func(dst []byte, p unsafe.Pointer) (out []byte, null bool, err error)
 
 // encoderOf returns the encoder for a Go type and a column: bytes appended by
-// hand for the usual pairs, which costs a third of the time of pgx's plans, and pgx's
-// own for every other pair that it knows.
+// hand for the usual pairs, which costs a third of the time of pgx's plans, and
+// pgx's own for every other pair that fits.
 func encoderOf(t reflect.Type, col column, types *pgtype.Map) (encodeFunc, error) {
 	if t.Kind() == reflect.Pointer {
 		elem, err := encoderOf(t.Elem(), col, types)
@@ -36,10 +38,16 @@ func encoderOf(t reflect.Type, col column, types *pgtype.Map) (encodeFunc, error
 			return elem(dst, target)
 		}, nil
 	}
+	if !fits(t, col.typeOID, types) {
+		return nil, misfit(t, col)
+	}
 	if encode := handEncoder(t, col.typeOID); encode != nil {
 		return encode, nil
 	}
-	return pgxEncoder(t, col, types)
+	if slices.Contains(textOIDs, col.typeOID) && t.Implements(textMarshalerType) {
+		return textEncoder(t), nil
+	}
+	return pgxEncoder(t, col, types), nil
 }
 
 var (
@@ -54,6 +62,8 @@ func handEncoder(t reflect.Type, oid uint32) encodeFunc {
 		return encodeUUID
 	case t == timeType && (oid == pgtype.TimestamptzOID || oid == pgtype.TimestampOID):
 		return encodeTime
+	case t == timeType && oid == pgtype.DateOID:
+		return encodeDate
 	case t == decimalType && oid == pgtype.NumericOID:
 		return encodeDecimal
 	case t.Kind() == reflect.String && (oid == pgtype.TextOID || oid == pgtype.VarcharOID || oid == pgtype.BPCharOID):
@@ -82,10 +92,32 @@ const postgresEpoch = 946684800 * 1_000_000
 
 func encodeTime(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	t := *(*time.Time)(p)
-	if y := t.Year(); y < -4712 || y > 294276 {
-		return dst, false, fmt.Errorf("the year %d is out of PostgreSQL's range, 4713 BC to 294276", y)
+	if err := checkYear(t); err != nil {
+		return dst, false, err
 	}
 	return binary.BigEndian.AppendUint64(dst, uint64(t.UnixMicro()-postgresEpoch)), false, nil
+}
+
+// encodeDate appends the day that it is in UTC, as int32 days from 2000-01-01.
+func encodeDate(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+	t := *(*time.Time)(p)
+	if err := checkYear(t); err != nil {
+		return dst, false, err
+	}
+	const day = 24 * 60 * 60
+	seconds := t.Unix() - postgresEpoch/1_000_000
+	days := seconds / day
+	if seconds%day < 0 {
+		days--
+	}
+	return binary.BigEndian.AppendUint32(dst, uint32(int32(days))), false, nil
+}
+
+func checkYear(t time.Time) error {
+	if y := t.UTC().Year(); y < -4712 || y > 294276 {
+		return fmt.Errorf("the year %d is out of PostgreSQL's range, 4713 BC to 294276", y)
+	}
+	return nil
 }
 
 // encodeDecimal appends a numeric: int16 number of digits in base 10000,
@@ -130,58 +162,26 @@ func encodeDecimal(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return dst, false, nil
 }
 
-// pgxEncoder uses pgx's encoders, which cover what its type map knows.
-func pgxEncoder(t reflect.Type, col column, types *pgtype.Map) (encodeFunc, error) {
-	plan := types.PlanEncode(col.typeOID, pgtype.BinaryFormatCode, reflect.Zero(t).Interface())
-	if plan == nil {
-		return nil, fmt.Errorf("%s does not fit the type %s; %s", t, col.typeName, fittingTypes(t))
-	}
+// pgxEncoder uses pgx's encoders, for pairs that fit.
+func pgxEncoder(t reflect.Type, col column, types *pgtype.Map) encodeFunc {
 	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 		out, err := types.Encode(col.typeOID, pgtype.BinaryFormatCode, reflect.NewAt(t, p).Elem().Interface(), dst)
 		if err != nil {
 			return dst, false, err
 		}
-		return out, out == nil, nil
-	}, nil
-}
-
-// columnTypeOf is the type that a column for a Go type has in proposed DDL.
-func columnTypeOf(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		return columnTypeOf(t.Elem())
-	}
-	switch {
-	case t == uuidType:
-		return "uuid"
-	case t == timeType:
-		return "timestamptz"
-	case t == decimalType:
-		return "numeric"
-	case t == reflect.TypeFor[[]byte]():
-		return "bytea"
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return "boolean"
-	case reflect.Int8, reflect.Int16, reflect.Uint8:
-		return "smallint"
-	case reflect.Int32, reflect.Uint16:
-		return "integer"
-	case reflect.Int, reflect.Int64, reflect.Uint32:
-		return "bigint"
-	case reflect.Uint, reflect.Uint64:
-		return "numeric"
-	case reflect.Float32:
-		return "real"
-	case reflect.Float64:
-		return "double precision"
-	default:
-		return "text"
+		if out == nil {
+			return dst, true, nil
+		}
+		return out, false, nil
 	}
 }
 
-func fittingTypes(t reflect.Type) string {
-	return fmt.Sprintf("a column for it would be %s", columnTypeOf(t))
+// textEncoder writes a type's MarshalText.
+func textEncoder(t reflect.Type) encodeFunc {
+	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+		text, err := reflect.NewAt(t, p).Elem().Interface().(encoding.TextMarshaler).MarshalText()
+		return append(dst, text...), false, err
+	}
 }
 
 var pow10 = [4]uint64{1, 10, 100, 1000}

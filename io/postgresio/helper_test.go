@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -301,3 +302,5 @@ func asRole(t *testing.T, server, role, password string) string {
 	u.User = url.UserPassword(role, password)
 	return u.String()
 }
+
+func pointerTo[V any](v *V) unsafe.Pointer { return unsafe.Pointer(v) }

@@ -53,7 +53,7 @@ func (a *attempt) insert(ctx context.Context, rows []*row, alwaysStaged bool) er
 		chunk := rows[:min(size, len(rows))]
 		way := a.copyRows
 		if staged {
-			way = a.insertRows
+			chunk, way = chunk[:min(len(chunk), a.insertAtOnce())], a.insertRows
 		}
 		err := a.inSavepoint(ctx, func() error { return way(ctx, chunk) })
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +18,16 @@ func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 	t := a.e.table
 	array := keyArrayType(t.key)
 	params, casts := columnArrays(rows, a.e.columns, t)
+	source := "unnest(%s) with ordinality v(%s, place) order by place"
+	if t.arrays {
+		params, casts = columnValues(rows[0], a.e.columns, t)
+		source = "(values (%s)) v(%s)"
+	}
 	names := make([]string, len(casts))
 	for i := range names {
 		names[i] = fmt.Sprintf("c%d", i)
 	}
-	sql := fmt.Sprintf(`insert into %s (%s) select %s from unnest(%s) with ordinality v(%s, place) order by place
-		on conflict (%s) do nothing returning %s::%s`,
+	sql := fmt.Sprintf(`insert into %s (%s) select %s from `+source+` on conflict (%s) do nothing returning %s::%s`,
 		t.quoted, quoteList(a.e.columns), strings.Join(names, ", "), strings.Join(casts, ", "), strings.Join(names, ", "),
 		pgx.Identifier{t.key.name}.Sanitize(), pgx.Identifier{t.key.name}.Sanitize(), array)
 	formats := make([]int16, len(params))
@@ -76,6 +81,33 @@ func (a *attempt) attribute(ctx context.Context, rows []*row, stored []key) erro
 		a.reject(r, &pgconn.PgError{Message: "the row was not stored and no row has its key: a trigger of the table left it out"})
 	}
 	return nil
+}
+
+// insertAtOnce is how many rows insertRows takes: unnest would take arrays
+// within arrays apart.
+func (a *attempt) insertAtOnce() int {
+	if a.e.table.arrays {
+		return 1
+	}
+	return math.MaxInt
+}
+
+// columnValues turns a tuple into a parameter for each column.
+func columnValues(r *row, columns []string, t *table) (params [][]byte, casts []string) {
+	fields := r.tuple()[2:]
+	for i, name := range columns {
+		c, _ := t.column(name)
+		casts = append(casts, fmt.Sprintf("$%d::%s", i+1, c.typeName))
+		length := int32(binary.BigEndian.Uint32(fields))
+		fields = fields[4:]
+		if length < 0 {
+			params = append(params, nil)
+			continue
+		}
+		params = append(params, fields[:length:length])
+		fields = fields[length:]
+	}
+	return params, casts
 }
 
 // columnArrays turns tuples into an array for each column: an element of an

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,9 @@ type table struct {
 	// relation is the name without the schema, as it stands in COPY's errors.
 	relation string
 	columns  []column
-	key      column
+	// arrays tells that a column is an array.
+	arrays bool
+	key    column
 }
 
 // column is a column of the target.
@@ -28,10 +31,13 @@ type column struct {
 	// typeOID is the type whose binary form the column reads: a domain's base
 	// type, and text for enums and text-like extension types.
 	typeOID uint32
-	// typeName is for messages and casts, without a length or precision.
+	// typeName is for messages and casts. It carries no length or precision, not
+	// even the 1 that a bare "character" has.
 	typeName string
 	// generated columns can't be written; required ones must be.
 	generated, required bool
+	// array tells that the type is an array.
+	array bool
 }
 
 // ParseTable splits a table's name, `table` or `schema.table`, either part in
@@ -87,14 +93,22 @@ func cutIdentifier(s string) (part, rest string, err error) {
 
 const columnsSQL = `
 select a.attname, a.atttypid,
-	case when t.typtype = 'd' then t.typbasetype
-		when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar') then 'text'::regtype
-		else a.atttypid end::oid,
-	format_type(a.atttypid, null),
+	case when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar', 'char') then 'text'::regtype
+		else t.oid end::oid,
+	format_type(a.atttypid, -1),
 	a.attgenerated <> '' or a.attidentity = 'a',
-	a.attnotnull and not a.atthasdef and a.attidentity = ''
+	a.attnotnull and not a.atthasdef and a.attidentity = '',
+	t.typcategory = 'A'
 from pg_attribute a
-join pg_type t on t.oid = a.atttypid
+join lateral (
+	with recursive domains as (
+		select oid, typtype, typbasetype from pg_type where oid = a.atttypid
+		union all
+		select b.oid, b.typtype, b.typbasetype from domains d join pg_type b on b.oid = d.typbasetype where d.typtype = 'd'
+	)
+	select oid from domains where typtype <> 'd'
+) base on true
+join pg_type t on t.oid = base.oid
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
 order by a.attnum`
 
@@ -137,11 +151,12 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
 	rows, _ := db.Query(ctx, columnsSQL, oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required)
+		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required, &c.array)
 	})
 	if err != nil {
 		return nil, err
 	}
+	t.arrays = slices.ContainsFunc(t.columns, func(c column) bool { return c.array })
 	rows, _ = db.Query(ctx, keysSQL, oid)
 	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
