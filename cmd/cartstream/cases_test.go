@@ -269,10 +269,21 @@ func TestCase5Kill9InTheMiddleOfALoadAndRestart(t *testing.T) {
 				t.Fatal("everything was loaded before the last kill: the load is too small to be killed")
 			}
 			left := files.events - s.count(`select sum(records)::bigint from cartstream.ranges`)
-			s.loadAll(exitDone).mustSay(fmt.Sprintf("loaded, %d records in", left))
+			loaded := s.query(`select regexp_replace(file_name, '.*/', '') from cartstream.load_history where status = 'loaded'`)
+			read := s.filesRead("in", func() {
+				s.loadAll(exitDone).mustSay(fmt.Sprintf("loaded, %d records in", left))
+			})
+			if canSeeReads && len(read) != files.events/files.batch-len(loaded) || slices.ContainsFunc(loaded, func(name string) bool { return slices.Contains(read, name) }) {
+				t.Errorf("files loaded: %v, files read after that: %v", loaded, read)
+			}
 			mustContain(t, s.query(`select file_id, start_byte, load_id from cartstream.ranges`), committed)
 			s.verifyManifest()
-			s.loadAll(exitDone).mustSay("Done: 0 files loaded, 0 records")
+			read = s.filesRead("in", func() {
+				s.loadAll(exitDone).mustSay("Done: 0 files loaded, 0 records")
+			})
+			if len(read) > 0 {
+				t.Errorf("read again: %v", read)
+			}
 		})
 	}
 }

@@ -1,0 +1,46 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"syscall"
+)
+
+// canSeeReads tells that filesRead can tell.
+const canSeeReads = true
+
+// filesRead returns the names of the files of a folder from which somebody
+// reads in the meantime.
+func (s *scene) filesRead(folder string, meantime func()) (names []string) {
+	s.Helper()
+	fd, err := syscall.InotifyInit1(syscall.IN_NONBLOCK | syscall.IN_CLOEXEC)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if _, err := syscall.InotifyAddWatch(fd, s.path(folder), syscall.IN_ACCESS); err != nil {
+		s.Fatal(err)
+	}
+	meantime()
+	for buf := make([]byte, 1<<16); ; {
+		n, err := syscall.Read(fd, buf)
+		if errors.Is(err, syscall.EAGAIN) {
+			slices.Sort(names)
+			return slices.Compact(names)
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+		for events := buf[:n]; len(events) > 0; {
+			end := syscall.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:])) // the name's length
+			if name := string(bytes.TrimRight(events[syscall.SizeofInotifyEvent:end], "\x00")); name != "" { // the folder itself
+				names = append(names, name)
+			}
+			events = events[end:]
+		}
+	}
+}
