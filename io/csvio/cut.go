@@ -4,14 +4,13 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// cutter gathers records into ranges. It holds one range back, because only
-// the end of the file shows which is the last.
+// cutter gathers records into ranges. A range ends when there is a record or a
+// blank line that it has no room for, so only finish emits the last.
 type cutter struct {
 	limits limits
 	emit   func(record.Range) error
-	// cur is the range that is being gathered; held is the one before it.
-	cur  record.Range
-	held *record.Range
+	// cur is the range that is being gathered.
+	cur record.Range
 	// line is the line at cur.End.
 	line int64
 }
@@ -40,14 +39,9 @@ func (c *cutter) add(size int64, lines int64, isRecord bool) error {
 	return nil
 }
 
-// close holds the range at hand back, lets the one before it go, and begins the next.
+// close lets the range at hand go and begins the next.
 func (c *cutter) close() error {
-	var err error
-	if c.held != nil {
-		err = c.emit(*c.held)
-	}
-	closed := c.cur
-	c.held = &closed
+	err := c.emit(c.cur)
 	c.cur.Start, c.cur.FirstLine, c.cur.Records = c.cur.End, c.line, 0
 	c.cur.Index++
 	return err
@@ -55,11 +49,6 @@ func (c *cutter) close() error {
 
 // finish lets the last range go, which is an empty one when there is no other.
 func (c *cutter) finish() error {
-	if c.cur.End > c.cur.Start || c.held == nil {
-		if err := c.close(); err != nil {
-			return err
-		}
-	}
-	c.held.Last = true
-	return c.emit(*c.held)
+	c.cur.Last = true
+	return c.emit(c.cur)
 }

@@ -1,7 +1,6 @@
 package csvio
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,13 +21,24 @@ type header struct {
 	unknown []string
 }
 
-// newHeader reads the header record, without its line end, and checks it
-// against T's schema.
-func newHeader(raw []byte, s *schema) (*header, *record.Fault) {
-	names, fault := headerNames(raw)
+// headerOf returns the header of a file whose header record, without its line
+// end, is raw. A file that should have one and has none has no records.
+func (f *format) headerOf(raw []byte, s *schema) (*header, *record.Fault) {
+	if !f.dialect.Header {
+		return matchHeader(f.dialect.Columns, s)
+	}
+	if len(raw) == 0 {
+		return &header{}, nil
+	}
+	names, fault := f.headerNames(raw)
 	if fault != nil {
 		return nil, fault
 	}
+	return matchHeader(names, s)
+}
+
+// matchHeader checks the names of the columns against T's schema.
+func matchHeader(names []string, s *schema) (*header, *record.Fault) {
 	h := &header{width: len(names), fields: make([]int, len(names))}
 	seen := make([]bool, len(s.columns))
 	for i, name := range names {
@@ -51,14 +61,12 @@ func newHeader(raw []byte, s *schema) (*header, *record.Fault) {
 	return h, nil
 }
 
-func headerNames(raw []byte) ([]string, *record.Fault) {
-	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
-		return nil, invalidHeader("", "the file is UTF-16: write it as UTF-8")
+func (f *format) headerNames(raw []byte) ([]string, *record.Fault) {
+	text := f.charset.decode(string(raw))
+	if !utf8.ValidString(text) {
+		return nil, invalidHeader("", f.notText(text))
 	}
-	if !utf8.Valid(raw) {
-		return nil, invalidHeader("", "the header is not UTF-8: "+quoteShort(string(raw)))
-	}
-	names, fault := splitQuoted(nil, string(raw))
+	names, fault := f.syntax.forHeader().splitQuoted(nil, text)
 	if fault != nil {
 		return nil, invalidHeader("", "the header is no CSV: "+fault.Message)
 	}
@@ -66,6 +74,17 @@ func headerNames(raw []byte) ([]string, *record.Fault) {
 		names[i] = strings.TrimSpace(name)
 	}
 	return names, nil
+}
+
+// notText says what is wrong with a header that is not in the encoding.
+func (f *format) notText(header string) string {
+	switch {
+	case strings.HasPrefix(header, "\xff\xfe") || strings.HasPrefix(header, "\xfe\xff"):
+		return "the file is UTF-16: set the encoding to utf-16, or write it as UTF-8"
+	case f.dialect.utf16():
+		return "the header is not UTF-16: " + quoteShort(header)
+	}
+	return "the header is not UTF-8, and no other encoding is set: " + quoteShort(header)
 }
 
 func has(names []string) string { return "; the header has " + quoteList(names) }

@@ -61,7 +61,7 @@ func readAll[T any](t testing.TB, ranges []record.Range, opts ...Option) []*reco
 func splitWith[T any](t testing.TB, w record.Work, open opener, chunk int64, opts ...Option) []record.Range {
 	t.Helper()
 	o := newOptions(opts)
-	fn := &splitFn[T]{Run: o.run, Limits: o.limits, Fingerprint: Fingerprint[T](opts...)}
+	fn := &splitFn[T]{Run: o.run, Fingerprint: Fingerprint[T](opts...)}
 	fn.Setup()
 	fn.open, fn.chunk = open, chunk
 	var ranges []record.Range

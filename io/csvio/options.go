@@ -30,13 +30,18 @@ func WithMaxRangeRecords(n int64) Option { return func(o *options) { o.limits.Ra
 // default. A longer one is a fault: record_too_large.
 func WithMaxRecordBytes(n int64) Option { return func(o *options) { o.limits.RecordBytes = n } }
 
+// WithDialect says how the files are written, DefaultDialect() by default. It
+// panics where the graph is built when the dialect's Validate, or ValidateFor
+// T, has something to say.
+func WithDialect(d Dialect) Option { return func(o *options) { o.dialect = d } }
+
 type options struct {
-	run    string
-	limits limits
+	run     string
+	limits  limits
+	dialect Dialect
 }
 
-// limits are the numbers that decide where ranges begin. They are exported for
-// Beam's serialisation of DoFns.
+// limits are the numbers that decide where ranges begin.
 type limits struct {
 	RangeBytes, RangeRecords, RecordBytes int64
 }
@@ -44,13 +49,20 @@ type limits struct {
 // newOptions applies opts to the defaults. It panics on values that make no
 // sense, as building a graph does.
 func newOptions(opts []Option) options {
-	o := options{run: "", limits: limits{
-		RangeBytes: defaultMaxRangeBytes, RangeRecords: defaultMaxRangeRecords, RecordBytes: defaultMaxRecordBytes,
-	}}
+	o := options{
+		limits: limits{
+			RangeBytes: defaultMaxRangeBytes, RangeRecords: defaultMaxRangeRecords, RecordBytes: defaultMaxRecordBytes,
+		},
+		dialect: DefaultDialect(),
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := o.limits.check(); err != nil {
+	err := o.limits.check()
+	if err == nil {
+		err = o.dialect.Validate()
+	}
+	if err != nil {
 		panic(fmt.Errorf("csvio: %w", err))
 	}
 	return o

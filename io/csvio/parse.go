@@ -19,41 +19,39 @@ func trimLineEnd(b []byte) []byte {
 }
 
 // splitPlain appends the fields of a record that has no quote.
-func splitPlain(fields []string, s string) []string {
+func (x *syntax) splitPlain(fields []string, s string) []string {
 	for {
-		i := strings.IndexByte(s, ',')
+		i := strings.IndexByte(s, x.delimiter)
 		if i < 0 {
-			return append(fields, s)
+			break
 		}
 		fields = append(fields, s[:i])
 		s = s[i+1:]
 	}
+	fields = append(fields, s)
+	if x.spaces != "" || len(x.nulls) > 0 {
+		for i, field := range fields {
+			fields[i] = x.bare(field)
+		}
+	}
+	return fields
 }
 
 // splitQuoted appends the fields of a record in which quotes stand, or says
 // what is wrong with them. The fields share s, unless they hold doubled
 // quotes.
-func splitQuoted(fields []string, s string) ([]string, *record.Fault) {
+func (x *syntax) splitQuoted(fields []string, s string) ([]string, *record.Fault) {
 	for {
+		s = strings.TrimLeft(s, x.spaces)
 		var field, rest string
-		if strings.HasPrefix(s, `"`) {
-			var closed bool
-			if field, rest, closed = cutQuoted(s[1:]); !closed {
-				return fields, malformed(len(fields), "a quoted field is never closed")
-			}
-			if rest != "" && rest[0] != ',' {
-				return fields, malformed(len(fields), "after a closing quote stands "+quoteShort(rest)+
-					", allowed are a comma and the end of the line (a quote inside quotes is written twice)")
-			}
+		var fault *record.Fault
+		if s != "" && s[0] == x.quote {
+			field, rest, fault = x.quoted(s[1:], len(fields))
 		} else {
-			i := strings.IndexByte(s, ',')
-			if i < 0 {
-				i = len(s)
-			}
-			field, rest = s[:i], s[i:]
-			if strings.IndexByte(field, '"') >= 0 {
-				return fields, malformed(len(fields), "a quote stands inside a field that does not begin with one: "+quoteShort(field))
-			}
+			field, rest, fault = x.unquoted(s, len(fields))
+		}
+		if fault != nil {
+			return fields, fault
 		}
 		fields = append(fields, field)
 		if rest == "" {
@@ -63,23 +61,52 @@ func splitQuoted(fields []string, s string) ([]string, *record.Fault) {
 	}
 }
 
+// unquoted cuts a field that begins without a quote. What remains is empty or
+// begins with a delimiter.
+func (x *syntax) unquoted(s string, place int) (field, rest string, fault *record.Fault) {
+	i := strings.IndexByte(s, x.delimiter)
+	if i < 0 {
+		i = len(s)
+	}
+	field, rest = s[:i], s[i:]
+	if strings.IndexByte(field, x.quote) >= 0 {
+		return "", "", malformed(place, "a quote stands inside a field that does not begin with one: "+quoteShort(field))
+	}
+	return x.bare(field), rest, nil
+}
+
+// quoted cuts a field after its opening quote. What remains is empty or begins
+// with a delimiter.
+func (x *syntax) quoted(s string, place int) (field, rest string, fault *record.Fault) {
+	field, rest, closes := x.cutQuoted(s)
+	if !closes {
+		return "", "", malformed(place, "a quoted field is never closed")
+	}
+	rest = strings.TrimLeft(rest, x.spaces)
+	if rest != "" && rest[0] != x.delimiter {
+		return "", "", malformed(place, "after a closing quote stands "+quoteShort(rest)+", allowed are "+x.delimiterName()+
+			" and the end of the line (a quote inside quotes is written twice)")
+	}
+	return field, rest, nil
+}
+
 // cutQuoted cuts s, which begins after an opening quote, at the closing one.
-func cutQuoted(s string) (field, rest string, closed bool) {
+func (x *syntax) cutQuoted(s string) (field, rest string, closes bool) {
 	doubled := false
 	for i := 0; ; {
-		q := strings.IndexByte(s[i:], '"')
+		q := strings.IndexByte(s[i:], x.quote)
 		if q < 0 {
 			return "", "", false
 		}
 		i += q
-		if i+1 < len(s) && s[i+1] == '"' {
+		if i+1 < len(s) && s[i+1] == x.quote {
 			doubled = true
 			i += 2
 			continue
 		}
 		field, rest = s[:i], s[i+1:]
 		if doubled {
-			field = strings.ReplaceAll(field, `""`, `"`)
+			field = strings.ReplaceAll(field, x.doubled, x.single)
 		}
 		return field, rest, true
 	}

@@ -17,7 +17,7 @@ const slabSize = 256
 // rangeReader makes the records of one range.
 type rangeReader[T any] struct {
 	rng     *record.Range
-	limits  limits
+	format  *format
 	header  *header
 	schema  *schema
 	fields  []string
@@ -28,6 +28,9 @@ type rangeReader[T any] struct {
 	// bound, its first bytes and fullLength, what the line's length is.
 	data       []byte
 	fullLength int64
+	// fileSize is the scan's: unknownSize while the end of a stream is not in
+	// sight.
+	fileSize int64
 
 	slab    []record.Record[T]
 	records int64
@@ -42,7 +45,7 @@ func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
 	if size < 0 || r.rng.Start < 0 || r.rng.End > r.rng.File.Size {
 		return fmt.Errorf("range %d to %d is not in the file's %d bytes", r.rng.Start, r.rng.End, r.rng.File.Size)
 	}
-	if size <= max(r.limits.RangeBytes, r.limits.RecordBytes+1) {
+	if size <= max(r.format.limits.RangeBytes, r.format.limits.RecordBytes+1) {
 		r.data = make([]byte, size)
 		return src.readAt(ctx, r.data, r.rng.Start)
 	}
@@ -51,7 +54,7 @@ func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
 		return err
 	}
 	r.fullLength = size - 2 + int64(len(trimLineEnd(end[:])))
-	r.data = make([]byte, r.limits.RecordBytes+1)
+	r.data = make([]byte, r.format.limits.RecordBytes+1)
 	if err := src.readAt(ctx, r.data, r.rng.Start); err != nil {
 		return err
 	}
@@ -66,8 +69,8 @@ func (r *rangeReader[T]) read() error {
 	// All strings of the range share its one buffer: unsafe.String spares a
 	// copy, and is right because nobody writes the buffer after load.
 	text := unsafe.String(unsafe.SliceData(r.data), len(r.data))
-	valid := utf8.Valid(r.data)
-	scan := recordScanner{max: r.limits.RecordBytes, size: r.rng.File.Size}
+	valid := r.format.charset.valid(r.data)
+	scan := recordScanner{syntax: r.format.syntax, max: r.format.limits.RecordBytes, size: r.fileSize}
 	r.line = r.rng.FirstLine
 	for pos := 0; pos < len(r.data); {
 		it := scan.next(r.data[pos:], r.rng.Start+int64(pos))
@@ -90,6 +93,16 @@ func (r *rangeReader[T]) read() error {
 	end.Source.Offset = r.rng.End
 	r.emit(end)
 	return nil
+}
+
+// use takes a range's bytes from a stream's keeper, as load does from the file.
+func (r *rangeReader[T]) use(data []byte) {
+	r.data = data
+	if size := r.rng.End - r.rng.Start; int64(len(data)) < size {
+		end := data[len(data)-lineEndSize:]
+		r.fullLength = size - int64(lineEndSize-len(trimLineEnd(end)))
+		r.data = bytes.Clone(data[:r.format.limits.RecordBytes+1])
+	}
 }
 
 // record emits the record that the item at pos is.
@@ -134,14 +147,16 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only",
 		}
 	}
-	if !valid && !utf8.ValidString(s) {
-		return &record.Fault{Code: record.CodeInvalidEncoding, Message: invalidBytes(s)}
+	if !valid {
+		if s = r.format.charset.decode(s); !utf8.ValidString(s) {
+			return &record.Fault{Code: record.CodeInvalidEncoding, Message: r.format.invalidBytes(s)}
+		}
 	}
 	var fault *record.Fault
 	if it.kind == plainRecord {
-		r.fields = splitPlain(r.fields[:0], s)
+		r.fields = r.format.syntax.splitPlain(r.fields[:0], s)
 	} else {
-		r.fields, fault = splitQuoted(r.fields[:0], s)
+		r.fields, fault = r.format.syntax.splitQuoted(r.fields[:0], s)
 	}
 	switch {
 	case fault != nil:
@@ -149,7 +164,7 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case len(r.fields) != r.header.width:
 		return &record.Fault{
 			Code:    record.CodeWrongFieldCount,
-			Message: fmt.Sprintf("found %d fields; the header has %d", len(r.fields), r.header.width),
+			Message: fmt.Sprintf("found %d fields; %s %d", len(r.fields), r.format.whoNames(), r.header.width),
 		}
 	}
 	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
@@ -157,7 +172,7 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 
 // tooLarge cuts what the record keeps of the line.
 func (r *rangeReader[T]) tooLarge(rec *record.Record[T]) *record.Fault {
-	most := r.limits.RecordBytes
+	most := r.format.limits.RecordBytes
 	length := max(int64(len(rec.Raw)), r.fullLength)
 	message := fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)
 	if length <= most {
@@ -168,8 +183,19 @@ func (r *rangeReader[T]) tooLarge(rec *record.Record[T]) *record.Fault {
 	return &record.Fault{Code: record.CodeRecordTooLarge, Message: message}
 }
 
+// whoNames tells what knows the number of fields.
+func (f *format) whoNames() string {
+	if f.dialect.Header {
+		return "the header has"
+	}
+	return "the columns that are set are"
+}
+
 // invalidBytes says where the first bytes stand that are no UTF-8.
-func invalidBytes(s string) string {
+func (f *format) invalidBytes(s string) string {
+	if f.dialect.utf16() {
+		return "the record has half of a surrogate pair, or half of a character at the end of the file: it is not UTF-16, which is set"
+	}
 	for i, c := range s {
 		if c == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {

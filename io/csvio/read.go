@@ -15,10 +15,17 @@ import (
 // (*record.Record[T]): for each range its values and faults in the order of
 // the file, then the marker record.KindRangeEnd.
 //
-// A range is skipped when the run drains before it is begun. Instead of the end there is record.KindSuperseded when the file is no longer
-// the version that was listed, and record.KindUnreadable when it can't be read
+// A range is skipped when the run drains before it is begun. Instead of the
+// end there is record.KindSuperseded when the file is no longer the version
+// that was listed, and record.KindUnreadable when it can't be read
 // after a few tries: the records before those are void. A range that says that
 // its file failed becomes the marker record.KindFileFailed or KindUnreadable.
+//
+// An unsplit file is cut into ranges here, each with its end before the next
+// begins; those that are done are left out. Where a compressed file is damaged,
+// the ranges before are complete and record.KindFileFailed follows them. The
+// offsets of such a file are those of its content: decompressed, and as UTF-8
+// where it is UTF-16.
 //
 // A range is read whole; the strings and raw bytes of its records share one
 // buffer, which lives as long as any of them.
@@ -31,14 +38,16 @@ func Read[T any](s beam.Scope, ranges beam.PCollection, opts ...Option) beam.PCo
 type readFn[T any] struct {
 	Run string
 
-	open   opener
-	schema *schema
+	open    opener
+	schema  *schema
+	formats formats
 	// What the latest range was read by: its file's other ranges share it.
-	fingerprint string
-	limits      limits
-	headerText  []byte
-	header      *header
-	fields      []string
+	format     *format
+	headerText []byte
+	header     *header
+	fields     []string
+	// buf is kept from stream to stream.
+	buf []byte
 }
 
 func (fn *readFn[T]) Setup() {
@@ -55,45 +64,50 @@ func (fn *readFn[T]) ProcessElement(ctx context.Context, rng record.Range, emit 
 		emit(failureMarker[T](&rng))
 		return nil
 	}
-	if fault := fn.prepare(&rng); fault != nil {
+	src := &source{version: rng.File, open: fn.open, ctl: ctl}
+	defer src.close()
+	if rng.Unsplit {
+		return fn.readUnsplit(ctx, src, rng, emit)
+	}
+	err := fn.readRange(ctx, src, &rng, func(r *rangeReader[T]) error { return r.load(ctx, src) }, emit)
+	return settleRead(ctx, ctl, &rng, err, emit)
+}
+
+// readRange emits what a range has, once load has given it its bytes.
+func (fn *readFn[T]) readRange(ctx context.Context, src *source, rng *record.Range, load func(*rangeReader[T]) error, emit func(*record.Record[T])) error {
+	if fault := fn.prepare(rng); fault != nil {
 		rng.Failure = fault
-		emit(failureMarker[T](&rng))
+		emit(failureMarker[T](rng))
 		return nil
 	}
 	r := &rangeReader[T]{
-		rng: &rng, limits: fn.limits, header: fn.header, schema: fn.schema, fields: fn.fields[:0],
-		emit: emit, stopped: func() error { return unlessDraining(stopError(ctx, ctl)) },
+		rng: rng, format: fn.format, header: fn.header, schema: fn.schema, fields: fn.fields[:0], fileSize: rng.File.Size,
+		emit: emit, stopped: func() error { return unlessDraining(stopError(ctx, src.ctl)) },
 	}
-	err := r.load(ctx, &source{version: rng.File, open: fn.open, ctl: ctl})
+	err := load(r)
 	if err == nil {
 		err = r.read()
 	}
 	fn.fields = r.fields
 	clear(fn.fields[:cap(fn.fields)]) // or they would keep the range's buffer alive
-	return settleRead(ctx, ctl, &rng, err, emit)
+	return err
 }
 
 // prepare resolves the range's fingerprint and header, unless they are those of
 // the range before it.
 func (fn *readFn[T]) prepare(rng *record.Range) *record.Fault {
-	if fn.fingerprint != rng.Fingerprint {
-		l, err := parseFingerprint(rng.Fingerprint)
-		if err != nil {
-			return &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
-		}
-		fn.fingerprint, fn.limits = rng.Fingerprint, l
+	f, err := fn.formats.of(rng.Fingerprint)
+	if err != nil {
+		return &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
 	}
-	if len(rng.Header) == 0 { // no header, no records
-		fn.headerText, fn.header = nil, &header{}
+	if fn.header != nil && fn.format == f && bytes.Equal(fn.headerText, rng.Header) {
 		return nil
 	}
-	if !bytes.Equal(fn.headerText, rng.Header) {
-		h, fault := newHeader(rng.Header, fn.schema)
-		if fault != nil {
-			return fault
-		}
-		fn.headerText, fn.header = rng.Header, h
+	h, fault := f.headerOf(rng.Header, fn.schema)
+	if fault != nil {
+		return fault
 	}
+	fn.format, fn.headerText, fn.header = f, rng.Header, h
 	return nil
 }
 
@@ -106,8 +120,14 @@ func settleRead[T any](ctx context.Context, ctl *runctl.Control, rng *record.Ran
 	if stop := unlessDraining(stopError(ctx, ctl)); stop != nil {
 		return stop
 	}
-	if errors.Is(err, errSuperseded) {
+	var content *contentError
+	switch {
+	case errors.Is(err, errSuperseded):
 		emit(marker[T](rng, record.KindSuperseded, nil))
+		return nil
+	case errors.As(err, &content):
+		rng.Failure, rng.FailureLine = &content.fault, rng.FirstLine
+		emit(failureMarker[T](rng))
 		return nil
 	}
 	emit(marker[T](rng, record.KindUnreadable, &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}))

@@ -6,7 +6,7 @@ import "bytes"
 type lineKind uint8
 
 const (
-	// blankLine is a line of nothing; it is no record.
+	// blankLine is a line of nothing, or a comment; it is no record.
 	blankLine lineKind = iota
 	// plainRecord is one line without a quote in it.
 	plainRecord
@@ -22,8 +22,8 @@ const (
 // item is one record, or one blank line.
 type item struct {
 	kind lineKind
-	// size is in bytes with the line end. It is -1 for a largeRecord whose
-	// newline the buffer does not hold.
+	// size is in bytes with the line end. It is -1 for a largeRecord, or a
+	// comment, whose newline the buffer does not hold.
 	size int
 	// lines counts the newlines, and a last line that has none.
 	lines int
@@ -32,10 +32,11 @@ type item struct {
 // recordScanner finds where records end. It looks at quotes and newlines only;
 // what is between them is the parser's business.
 type recordScanner struct {
+	syntax *syntax
 	// max is the bound of a record: its newline, or the end of the file, is at
 	// most so many bytes after its start.
 	max int64
-	// size is the file's.
+	// size is the file's, or more while the end of a stream is not in sight.
 	size int64
 	// stopped and state are where a scan ended that found no end of its
 	// record. Every line end that it passed lay inside quotes, so a record of a
@@ -60,10 +61,13 @@ func (s *recordScanner) next(b []byte, off int64) item {
 		if nl < 0 && off+int64(size) < s.size {
 			size = -1
 		}
+		if line[0] == s.syntax.comment {
+			return item{kind: blankLine, size: size, lines: 1}
+		}
 		return item{kind: largeRecord, size: size, lines: 1}
-	case len(line) == 0 || len(line) == 1 && line[0] == '\r':
+	case len(line) == 0 || len(line) == 1 && line[0] == '\r' || line[0] == s.syntax.comment:
 		return item{kind: blankLine, size: size, lines: 1}
-	case bytes.IndexByte(line, '"') < 0:
+	case bytes.IndexByte(line, s.syntax.quote) < 0:
 		return item{kind: plainRecord, size: size, lines: 1}
 	}
 	return s.quoted(b[:min(int64(len(b)), s.max+1)], size, off)
@@ -72,14 +76,14 @@ func (s *recordScanner) next(b []byte, off int64) item {
 // quoted finds the end of a record whose first line, of size bytes, holds a
 // quote. b ends at the bound.
 func (s *recordScanner) quoted(b []byte, size int, off int64) item {
-	i, state := scanQuotes(b[:size], 0, fieldStart)
+	i, state := s.syntax.scanQuotes(b[:size], 0, fieldStart)
 	if state == recordEnd {
 		return item{kind: quotedRecord, size: size, lines: 1}
 	}
 	if s.stopped > off+int64(i) {
 		i, state = int(s.stopped-off), s.state
 	}
-	i, state = scanQuotes(b, i, state)
+	i, state = s.syntax.scanQuotes(b, i, state)
 	atEnd := off+int64(len(b)) == s.size && int64(len(b)) <= s.max
 	if state == recordEnd || atEnd && state != inQuotes {
 		return item{kind: quotedRecord, size: i, lines: countLines(b[:i])}
@@ -111,21 +115,24 @@ const (
 	// quoteSeen is after a quote inside quotes: the closing one, or the first
 	// of two.
 	quoteSeen
+	// closed is after a closing quote and white space that is trimmed.
+	closed
 	// closedCR is after a closing quote and a carriage return.
 	closedCR
 	// broken is after a closing quote and something that may not follow it:
 	// the record ends at the next newline, whatever stands before that.
 	broken
 	recordEnd
+	quoteStates
 )
 
 // scanQuotes goes on from b[i] in the state given, to the end of the record
 // (the position after its newline, recordEnd) or of b.
-func scanQuotes(b []byte, i int, state quoteState) (int, quoteState) {
+func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (int, quoteState) {
 	for i < len(b) && state != recordEnd {
 		switch state {
 		case inQuotes:
-			q := bytes.IndexByte(b[i:], '"')
+			q := bytes.IndexByte(b[i:], x.quote)
 			if q < 0 {
 				return len(b), inQuotes
 			}
@@ -139,26 +146,9 @@ func scanQuotes(b []byte, i int, state quoteState) (int, quoteState) {
 			i += nl
 			state = recordEnd
 		default:
-			state = state.after(b[i])
+			state = x.after[state][b[i]]
 		}
 		i++
 	}
 	return i, state
-}
-
-// after returns the state after the byte c, for the states that look at each.
-func (s quoteState) after(c byte) quoteState {
-	switch {
-	case c == '\n':
-		return recordEnd
-	case c == ',' && s != closedCR:
-		return fieldStart
-	case c == '"' && (s == fieldStart || s == quoteSeen):
-		return inQuotes
-	case c == '\r' && s == quoteSeen:
-		return closedCR
-	case s == quoteSeen || s == closedCR:
-		return broken
-	}
-	return unquoted
 }

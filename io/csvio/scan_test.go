@@ -41,7 +41,7 @@ func TestScan(t *testing.T) {
 		{"never closed by the end of the file, at the bound", "a,\"b\n" + strings.Repeat("x", max-5), item{openRecord, 5, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := recordScanner{max: max, size: int64(len(c.in))}
+			s := recordScanner{syntax: newSyntax(DefaultDialect()), max: max, size: int64(len(c.in))}
 			if got := s.next([]byte(c.in), 0); got != c.want {
 				t.Errorf("%q gives %+v, want %+v", c.in, got, c.want)
 			}
@@ -50,7 +50,7 @@ func TestScan(t *testing.T) {
 }
 
 func TestScanAsksForTheRestOfALongLine(t *testing.T) {
-	s := recordScanner{max: 4, size: 100}
+	s := recordScanner{syntax: newSyntax(DefaultDialect()), max: 4, size: 100}
 	if got := s.next([]byte("xxxxx"), 10); got != (item{largeRecord, -1, 1}) {
 		t.Errorf("a line whose newline is not in sight gives %+v", got)
 	}

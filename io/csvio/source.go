@@ -77,6 +77,15 @@ func (s *source) readAt(ctx context.Context, b []byte, off int64) error {
 	return err
 }
 
+// next implements input.
+func (s *source) next(ctx context.Context, b []byte, off int64) (int, error) {
+	b = b[:min(int64(len(b)), s.version.Size-off)]
+	if err := s.readAt(ctx, b, off); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
 func (s *source) tryRead(b []byte, off int64) error {
 	err := s.openOnce()
 	if err == nil {

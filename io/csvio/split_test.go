@@ -99,8 +99,8 @@ func TestSplitRefusesHeaders(t *testing.T) {
 			`allowed are a comma and the end of the line (a quote inside quotes is written twice)`, 1},
 		{"too long", strings.Repeat("a", 1<<20+1) + "\n", "", "the header is longer than 1048576 bytes", 1},
 		{"too long for the window", strings.Repeat("a", 3<<20) + "\n", "", "the header is longer than 1048576 bytes", 1},
-		{"UTF-16", "\xff\xfea\x00,\x00b\x00\n\x00", "", "the file is UTF-16: write it as UTF-8", 1},
-		{"Latin-1", "a,b,c,\xfc\n", "", `the header is not UTF-8: "a,b,c,\xfc"`, 1},
+		{"UTF-16", "\xff\xfea\x00,\x00b\x00\n\x00", "", "the file is UTF-16: set the encoding to utf-16, or write it as UTF-8", 1},
+		{"Latin-1", "a,b,c,\xfc\n", "", `the header is not UTF-8, and no other encoding is set: "a,b,c,\xfc"`, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ranges := splitAll[abc](t, record.Work{File: writeFile(t, c.content)})
@@ -200,8 +200,8 @@ func TestFingerprint(t *testing.T) {
 	if want := "csv1;range_bytes=1;range_records=2;record_bytes=3;schema="; !strings.HasPrefix(got, want) {
 		t.Errorf("the fingerprint is %s, want %s…", got, want)
 	}
-	if l, err := parseFingerprint(got); err != nil || l != (limits{1, 2, 3}) {
-		t.Errorf("it is read as %+v, %v", l, err)
+	if f, err := parseFingerprint(got); err != nil || f.limits != (limits{1, 2, 3}) {
+		t.Errorf("it is read as %+v, %v", f, err)
 	}
 	type reordered struct {
 		C string `csv:"c"`
@@ -254,7 +254,7 @@ func TestSplitLeavesAFileThatChanged(t *testing.T) {
 
 func TestSplitStopsWhenTheFileChangesUnderIt(t *testing.T) {
 	f := writeFile(t, tenRecords)
-	fn := &splitFn[abc]{Limits: limits{12, 100, 100}, Fingerprint: Fingerprint[abc]()}
+	fn := &splitFn[abc]{Fingerprint: Fingerprint[abc](WithMaxRangeBytes(12))}
 	fn.Setup()
 	ranges := 0
 	err := fn.ProcessElement(t.Context(), record.Work{File: f}, func(record.Range) {
@@ -347,7 +347,7 @@ func TestSplitObeysTheRun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			run := t.Name()
 			defer runctl.Forget(run)
-			fn := &splitFn[abc]{Run: run, Limits: limits{12, 100, 100}, Fingerprint: Fingerprint[abc]()}
+			fn := &splitFn[abc]{Run: run, Fingerprint: Fingerprint[abc](WithMaxRangeBytes(12))}
 			fn.Setup()
 			ranges := 0
 			err := fn.ProcessElement(t.Context(), record.Work{File: f}, func(record.Range) {
@@ -378,7 +378,7 @@ func TestWaitingEndsWithTheRun(t *testing.T) {
 			defer runctl.Forget(run)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			fn := &splitFn[abc]{Run: run, Limits: limits{12, 100, 100}, Fingerprint: Fingerprint[abc]()}
+			fn := &splitFn[abc]{Run: run, Fingerprint: Fingerprint[abc](WithMaxRangeBytes(12))}
 			fn.Setup()
 			fn.open = func(string) (file, error) {
 				c.stop(runctl.Of(run), cancel)

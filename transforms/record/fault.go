@@ -23,6 +23,8 @@ const (
 const (
 	CodeInvalidHeader = "invalid_header"
 	CodeUnreadable    = "unreadable"
+	// CodeCorruptArchive is for a compressed file that is cut off or damaged.
+	CodeCorruptArchive = "corrupt_archive"
 )
 
 // Fault says why a record, or a file, can't be loaded. It is a value that

@@ -52,6 +52,16 @@ type Range struct {
 	Failure *Fault
 	// FailureLine is the line that Failure speaks of, 0 when it speaks of none.
 	FailureLine int64
+	// Unsplit tells that the file is read in sequence, as a compressed one is.
+	// Start and End are then offsets in its content, which is not the file's own
+	// bytes, so the last range need not end at File.Size.
+	//
+	// A splitter sends one such range a file, from 0 to 0, for the whole. The
+	// reader cuts it, and what its records bear are the ranges it is cut into.
+	Unsplit bool
+	// Done is Work's, for the whole of an unsplit file: the reader leaves those
+	// ranges out.
+	Done []int64
 }
 
 // Status is what a ledger says of a file version.

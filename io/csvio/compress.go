@@ -1,0 +1,61 @@
+package csvio
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// compression is how a file is compressed; the zero one is not at all.
+type compression string
+
+const (
+	compressedGzip  compression = "gzip"
+	compressedZstd  compression = "zstd"
+	compressedBzip2 compression = "bzip2"
+)
+
+// sniffed is how many of a file's first bytes tell its compression.
+const sniffed = 10
+
+// compressionOf tells by the first bytes of a file. None of the magic numbers
+// can begin a CSV file of text, but for bzip2's, which needs a digit as well.
+func compressionOf(b []byte) compression {
+	switch {
+	case bytes.HasPrefix(b, []byte("\x1f\x8b")): // RFC 1952
+		return compressedGzip
+	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")): // RFC 8878, 3.1.1
+		return compressedZstd
+	case len(b) >= 4 && b[0]&0xf0 == 0x50 && bytes.Equal(b[1:4], []byte("\x2a\x4d\x18")): // a skippable frame: 3.1.2
+		return compressedZstd
+	case len(b) >= 10 && bytes.HasPrefix(b, []byte("BZh")) &&
+		(bytes.Equal(b[4:10], []byte("\x31\x41\x59\x26\x53\x59")) || bytes.Equal(b[4:10], []byte("\x17\x72\x45\x38\x50\x90"))):
+		return compressedBzip2
+	}
+	return ""
+}
+
+// zstdWindow is the largest window that is accepted: what the zstd program
+// itself accepts without --long.
+const zstdWindow = 128 << 20
+
+// reader returns what reads the content of a file that is compressed so. Both
+// gzip's and zstd's go on with the next member or frame where one ends.
+func (c compression) reader(r io.Reader) (io.ReadCloser, error) {
+	switch c {
+	case compressedGzip:
+		return gzip.NewReader(r)
+	case compressedZstd:
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err != nil {
+			return nil, err
+		}
+		return z.IOReadCloser(), nil
+	case compressedBzip2:
+		return io.NopCloser(bzip2.NewReader(r)), nil
+	}
+	return io.NopCloser(r), nil
+}

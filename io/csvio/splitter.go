@@ -1,0 +1,155 @@
+package csvio
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// splitter cuts one file version, or one stream.
+type splitter struct {
+	source *source
+	format *format
+	schema *schema
+	// proto has what all ranges of the file share.
+	proto record.Range
+	win   *window
+	// send gets each range.
+	send func(record.Range) error
+
+	scan recordScanner
+	cut  *cutter
+	// line is the line at the window's start while the header is looked for.
+	line int64
+}
+
+func newSplitter(src *source, f *format, s *schema, proto record.Range) *splitter {
+	return &splitter{
+		source: src, format: f, schema: s, proto: proto, line: 1,
+		scan: recordScanner{syntax: f.syntax, max: f.limits.RecordBytes},
+	}
+}
+
+// split sends the ranges, or the one that says why there are none.
+func (sp *splitter) split(ctx context.Context) error {
+	ok, err := sp.header(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	if sp.win.keep != nil {
+		sp.win.keep.forget()
+	}
+	sp.cut = newCutter(sp.format.limits, sp.proto, sp.win.off, sp.line, sp.send)
+	for {
+		it, size, err := sp.next(ctx)
+		if err != nil {
+			return err
+		}
+		if size == 0 {
+			return sp.cut.finish()
+		}
+		if err := sp.cut.add(size, int64(it.lines), it.kind != blankLine); err != nil {
+			return err
+		}
+	}
+}
+
+// next takes one item off the window and returns its size, 0 at the end of the
+// file. The window's bytes stay valid until the next call.
+func (sp *splitter) next(ctx context.Context) (item, int64, error) {
+	if err := sp.win.fill(ctx); err != nil {
+		return item{}, 0, err
+	}
+	if sp.win.keep != nil {
+		sp.win.keep.begin()
+	}
+	sp.scan.size = sp.win.size
+	if len(sp.win.data) == 0 {
+		return item{}, 0, sp.win.brokenError()
+	}
+	it := sp.scan.next(sp.win.data, sp.win.off)
+	if sp.win.broken != nil && !sp.certain(it) {
+		return item{}, 0, sp.win.broken
+	}
+	if it.size < 0 {
+		size, err := sp.win.skipLine(ctx)
+		return it, size, err
+	}
+	sp.win.advance(it.size)
+	return it, int64(it.size), nil
+}
+
+// certain reports whether the item is what it looks like, whatever would have
+// stood where the content breaks off.
+func (sp *splitter) certain(it item) bool {
+	w := sp.win
+	ends := it.kind != largeRecord && it.kind != openRecord && w.data[it.size-1] == '\n'
+	return ends || int64(len(w.data)) > w.max
+}
+
+// header reads the header, where there is to be one, into proto. It reports
+// whether the file goes on: a file without one has no records, and one that is
+// wrong fails the file.
+func (sp *splitter) header(ctx context.Context) (bool, error) {
+	if err := sp.win.fill(ctx); err != nil {
+		return false, err
+	}
+	if sp.format.charset.table == nil && bytes.HasPrefix(sp.win.data, byteOrderMark) {
+		sp.win.advance(len(byteOrderMark))
+	}
+	if !sp.format.dialect.Header {
+		return sp.checkHeader(ctx, sp.line)
+	}
+	for {
+		if err := sp.win.fill(ctx); err != nil {
+			return false, err
+		}
+		data := sp.win.data
+		it, size, err := sp.next(ctx)
+		if err != nil {
+			return false, err
+		}
+		if size == 0 {
+			return true, nil
+		}
+		line := sp.line
+		sp.line += int64(it.lines)
+		if it.kind != blankLine {
+			return sp.takeHeader(ctx, it, data, line)
+		}
+	}
+}
+
+func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line int64) (bool, error) {
+	switch it.kind {
+	case largeRecord:
+		return false, sp.fail(line, invalidHeader("", "the header is longer than "+itoa(int(sp.format.limits.RecordBytes))+" bytes"))
+	case openRecord:
+		return false, sp.fail(line, invalidHeader("", "the header is no CSV: a quoted field is never closed"))
+	}
+	sp.proto.Header = bytes.Clone(trimLineEnd(data[:it.size]))
+	return sp.checkHeader(ctx, line)
+}
+
+// checkHeader fails the file when its columns don't fit T.
+func (sp *splitter) checkHeader(ctx context.Context, line int64) (bool, error) {
+	h, fault := sp.format.headerOf(sp.proto.Header, sp.schema)
+	if fault != nil {
+		return false, sp.fail(line, fault)
+	}
+	if len(h.unknown) > 0 && sp.format.dialect.Header {
+		slog.WarnContext(ctx, "Columns that are not known are left out",
+			"file", sp.source.version.Path, "columns", quoteList(h.unknown))
+	}
+	return true, nil
+}
+
+// fail sends the one range of a file that can't be read as a whole.
+func (sp *splitter) fail(line int64, fault *record.Fault) error {
+	r := sp.proto
+	r.Failure, r.FailureLine, r.Last = fault, line, true
+	r.FirstLine = line
+	return sp.send(r)
+}

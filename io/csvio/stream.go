@@ -1,0 +1,121 @@
+package csvio
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// readAhead is how much of a file that is read in sequence is read at once.
+const readAhead = 256 << 10
+
+// contentError says that a file's content can't be read as a whole: it is no
+// use to try it again.
+type contentError struct{ fault record.Fault }
+
+func (e *contentError) Error() string { return e.fault.Error() }
+
+// stream is the content of a file that is read in sequence: decompressed, and
+// in UTF-8 where it is UTF-16. It stays at the error it met.
+type stream struct {
+	file        *fileReader
+	buffered    *bufio.Reader
+	encoding    string
+	compression compression
+	content     io.Reader
+	closer      io.Closer
+	err         error
+}
+
+func newStream(src *source, d Dialect) *stream {
+	file := &fileReader{src: src}
+	return &stream{file: file, buffered: bufio.NewReaderSize(file, readAhead), encoding: d.Encoding}
+}
+
+// next implements input.
+func (s *stream) next(ctx context.Context, b []byte, off int64) (int, error) {
+	s.file.ctx = ctx
+	n := 0
+	for n < len(b) && s.err == nil {
+		if s.content == nil {
+			s.err = s.open()
+			continue
+		}
+		var more int
+		more, s.err = s.content.Read(b[n:])
+		n += more
+	}
+	switch {
+	case s.err == nil || s.err == io.EOF: //nolint:errorlint // a wrapped one is no end
+		return n, nil
+	case s.file.err != nil:
+		return n, s.file.err
+	}
+	return n, &contentError{s.fault(off + int64(n))}
+}
+
+// open looks at the first bytes and puts the readers together.
+func (s *stream) open() error {
+	first, err := s.buffered.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	s.compression = compressionOf(first)
+	content, err := s.compression.reader(s.buffered)
+	if err != nil {
+		return err
+	}
+	s.content, s.closer = content, content
+	if (Dialect{Encoding: s.encoding}).utf16() {
+		s.content = newUTF16Reader(content, s.encoding)
+	}
+	return nil
+}
+
+// fault says where the content can't be read: after off bytes of it.
+func (s *stream) fault(off int64) record.Fault {
+	path := quoteShort(s.file.src.version.Path)
+	if errors.Is(s.err, errNoByteOrderMark) {
+		return record.Fault{Code: record.CodeInvalidEncoding, Message: "file " + path + ": " + s.err.Error()}
+	}
+	why := s.err.Error()
+	if errors.Is(s.err, io.ErrUnexpectedEOF) {
+		why = "it ends too early"
+	}
+	return record.Fault{Code: record.CodeCorruptArchive, Message: fmt.Sprintf(
+		"file %s: its %s archive can't be read beyond byte %d of its content, near byte %d of the %d of the file: %s",
+		path, s.compression, off, s.file.off-int64(s.buffered.Buffered()), s.file.src.version.Size, why)}
+}
+
+func (s *stream) close() {
+	if s.closer != nil {
+		_ = s.closer.Close() // nothing was written
+	}
+}
+
+// fileReader reads a file version from its start to its end.
+type fileReader struct {
+	src *source
+	// ctx is that of the call at hand: a decompressor has no place for it.
+	ctx context.Context
+	off int64
+	// err is the file's own, which decompressors may hide.
+	err error
+}
+
+// Read implements io.Reader.
+func (r *fileReader) Read(b []byte) (int, error) {
+	n, err := r.src.next(r.ctx, b, r.off)
+	r.off += int64(n)
+	switch {
+	case err != nil:
+		r.err = err
+	case n == 0 && len(b) > 0:
+		err = io.EOF
+	}
+	return n, err
+}

@@ -1,0 +1,99 @@
+package csvio
+
+import (
+	"strconv"
+	"strings"
+)
+
+// syntax is a dialect as the scan and the parser need it.
+type syntax struct {
+	// quote is the newline where nothing is quoted, and comment where nothing is
+	// a comment: no line holds one.
+	delimiter, quote, comment byte
+	// doubled and single are what stands for a quote inside quotes, and the
+	// quote.
+	doubled, single string
+	// spaces are trimmed, where there are any.
+	spaces string
+	nulls  []string
+	// after gives the state after each byte in each state.
+	after [quoteStates][256]quoteState
+}
+
+func newSyntax(d Dialect) *syntax {
+	x := &syntax{delimiter: d.Delimiter, quote: d.Quote, comment: d.Comment, nulls: d.NullValue}
+	if x.quote == 0 {
+		x.quote = '\n'
+	}
+	if x.comment == 0 {
+		x.comment = '\n'
+	}
+	x.single = string(rune(x.quote))
+	x.doubled = x.single + x.single
+	if d.Trim {
+		x.spaces = strings.ReplaceAll(" \t", string(rune(d.Delimiter)), "")
+	}
+	for s := range quoteStates {
+		for c := range 256 {
+			x.after[s][c] = x.next(s, byte(c))
+		}
+	}
+	return x
+}
+
+// next returns the state after the byte c. In quotes and when broken, the scan
+// looks for one byte only.
+func (x *syntax) next(s quoteState, c byte) quoteState {
+	space := strings.IndexByte(x.spaces, c) >= 0
+	switch {
+	case c == '\n':
+		return recordEnd
+	case c == x.delimiter && s != closedCR:
+		return fieldStart
+	case c == x.quote && (s == fieldStart || s == quoteSeen):
+		return inQuotes
+	case space && s == fieldStart:
+		return fieldStart
+	case space && (s == quoteSeen || s == closed):
+		return closed
+	case c == '\r' && (s == quoteSeen || s == closed):
+		return closedCR
+	case s == quoteSeen || s == closed || s == closedCR:
+		return broken
+	}
+	return unquoted
+}
+
+// bare returns what a field without quotes stands for.
+func (x *syntax) bare(field string) string {
+	if x.spaces != "" {
+		field = strings.Trim(field, x.spaces)
+	}
+	for _, null := range x.nulls {
+		if field == null {
+			return ""
+		}
+	}
+	return field
+}
+
+// forHeader is the syntax of the header, in which nothing stands for nothing.
+func (x *syntax) forHeader() *syntax {
+	if len(x.nulls) == 0 {
+		return x
+	}
+	h := *x
+	h.nulls = nil
+	return &h
+}
+
+// delimiterName is for messages.
+func (x *syntax) delimiterName() string {
+	switch x.delimiter {
+	case ',':
+		return "a comma"
+	case '\t':
+		return "a tab"
+	}
+	return "the delimiter " + strconv.Quote(string(rune(x.delimiter)))
+}

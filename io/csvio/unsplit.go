@@ -1,0 +1,64 @@
+package csvio
+
+import (
+	"context"
+	"slices"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// readUnsplit reads a file in sequence and cuts it into ranges by the rules by
+// which Split cuts others. It holds one range in memory, as reading a range of
+// a split file does.
+func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.Range, emit func(*record.Record[T])) error {
+	f, err := fn.formats.of(whole.Fingerprint)
+	if err != nil {
+		return settleRead(ctx, src.ctl, &whole, err, emit)
+	}
+	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true}
+	in := newStream(src, f.dialect)
+	defer in.close()
+	sp := newSplitter(src, f, fn.schema, proto)
+	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, windowChunk, fn.buf)
+	sp.win.keep = newKeeper(f.limits)
+	sp.send = func(r record.Range) error { return fn.sendCut(ctx, sp, &r, whole.Done, emit) }
+	err = src.readAt(ctx, nil, 0) // an empty file is opened too
+	if err == nil {
+		err = sp.split(ctx)
+	}
+	fn.buf = sp.win.buf
+	rest := sp.rest()
+	return settleRead(ctx, src.ctl, &rest, err, emit)
+}
+
+// sendCut emits the records and the end of a range that was cut from a stream,
+// unless it is done.
+func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range, done []int64, emit func(*record.Record[T])) error {
+	if err := stillWanted(ctx, sp.source); err != nil {
+		return err
+	}
+	if r.Failure != nil {
+		emit(failureMarker[T](r))
+		return nil
+	}
+	data := sp.win.keep.take()
+	if _, found := slices.BinarySearch(done, r.Start); found {
+		return nil
+	}
+	return fn.readRange(ctx, sp.source, r, func(rr *rangeReader[T]) error {
+		rr.fileSize = sp.win.size
+		rr.use(data)
+		return nil
+	}, emit)
+}
+
+// rest is the empty range at which the splitter stands: what a marker after
+// the ranges before it bears.
+func (sp *splitter) rest() record.Range {
+	r := sp.proto
+	if sp.cut != nil {
+		r = sp.cut.cur
+		r.Start, r.FirstLine, r.Records = r.End, sp.cut.line, 0
+	}
+	return r
+}
