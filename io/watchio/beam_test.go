@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/ptest"
 
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -63,7 +64,24 @@ func (s *sink) files() []record.File {
 	return files
 }
 
-// job is a pipeline on the direct runner that collects what it is given.
+// runner runs pipelines in this process. It is in the settings of Watch whether
+// the runner can resume it.
+type runner struct {
+	name     string
+	execute  func(context.Context, *beam.Pipeline) (beam.PipelineResult, error)
+	blocking bool
+}
+
+var runners = []runner{{"direct", direct.Execute, true}, {"prism", prism.Execute, false}}
+
+// onEach runs a test on each runner.
+func onEach(t *testing.T, test func(t *testing.T, r runner)) {
+	for _, r := range runners {
+		t.Run(r.name, func(t *testing.T) { test(t, r) })
+	}
+}
+
+// job is a pipeline that collects what it is given.
 type job struct {
 	*sink
 	control *runctl.Control
@@ -71,7 +89,7 @@ type job struct {
 }
 
 // start builds and runs a pipeline; the run has the name of the test.
-func start(t *testing.T, onWork func(record.Work), build func(s beam.Scope) beam.PCollection) *job {
+func (r runner) start(t *testing.T, onWork func(record.Work), build func(s beam.Scope) beam.PCollection) *job {
 	t.Helper()
 	j := &job{sink: &sink{onWork: onWork}, control: runctl.Of(t.Name()), ended: make(chan error, 1)}
 	sinks.Store(t.Name(), j.sink)
@@ -79,7 +97,7 @@ func start(t *testing.T, onWork func(record.Work), build func(s beam.Scope) beam
 	p, s := beam.NewPipelineWithRoot()
 	beam.ParDo0(s, &collectFn{Sink: t.Name()}, build(s))
 	go func() {
-		_, err := direct.Execute(context.Background(), p)
+		_, err := r.execute(context.Background(), p)
 		j.ended <- err
 	}()
 	return j
@@ -97,13 +115,14 @@ func (j *job) end(t *testing.T) error {
 	}
 }
 
-func startWatch(t *testing.T, pattern string, ledger memoryLedger, onWork func(record.Work), opts ...Option) *job {
-	opts = append([]Option{WithRun(t.Name()), WithBlocking(true), WithTriggerInterval(0)}, opts...)
-	return start(t, onWork, func(s beam.Scope) beam.PCollection { return Watch(s, pattern, ledger, opts...) })
+func (r runner) watch(t *testing.T, pattern string, ledger memoryLedger, onWork func(record.Work), opts ...Option) *job {
+	opts = append([]Option{WithRun(t.Name()), WithBlocking(r.blocking), WithTriggerInterval(0)}, opts...)
+	return r.start(t, onWork, func(s beam.Scope) beam.PCollection { return Watch(s, pattern, ledger, opts...) })
 }
 
-func runList(t *testing.T, pattern string, ledger memoryLedger, onWork func(record.Work)) (*job, error) {
-	j := start(t, onWork, func(s beam.Scope) beam.PCollection { return List(s, pattern, ledger, WithRun(t.Name())) })
+func (r runner) list(t *testing.T, pattern string, ledger memoryLedger, onWork func(record.Work), opts ...Option) (*job, error) {
+	opts = append([]Option{WithRun(t.Name())}, opts...)
+	j := r.start(t, onWork, func(s beam.Scope) beam.PCollection { return List(s, pattern, ledger, opts...) })
 	err := j.end(t)
 	return j, err
 }
@@ -124,114 +143,128 @@ func lines(files []record.File) string {
 }
 
 func TestListGivesWhatTheLedgerIsNotDoneWithOldestFirst(t *testing.T) {
-	dir := t.TempDir()
-	ledger, memory := newLedger(t)
-	newest := write(t, filepath.Join(dir, "a.csv"), "aaa", 9)
-	loaded := write(t, filepath.Join(dir, "b.csv"), "b", 2)
-	failed := write(t, filepath.Join(dir, "c.csv"), "c", 3)
-	superseded := write(t, filepath.Join(dir, "d.csv"), "d", 4)
-	begun := write(t, filepath.Join(dir, "e.csv"), "eeee", 1)
-	write(t, filepath.Join(dir, ".tmp_f.csv"), "f", 0)
-	write(t, filepath.Join(dir, "_f.csv"), "f", 0)
-	write(t, filepath.Join(dir, "folder.csv", "f.csv"), "f", 0)
-	memory.loaded(loaded)
-	memory.set(failed, record.FileState{Status: record.StatusFailed})
-	memory.set(superseded, record.FileState{Status: record.StatusSuperseded})
-	memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []int64{0, 64}})
+	onEach(t, func(t *testing.T, r runner) {
+		dir := t.TempDir()
+		ledger, memory := newLedger(t)
+		newest := write(t, filepath.Join(dir, "a.csv"), "aaa", 9)
+		loaded := write(t, filepath.Join(dir, "b.csv"), "b", 2)
+		failed := write(t, filepath.Join(dir, "c.csv"), "c", 3)
+		superseded := write(t, filepath.Join(dir, "d.csv"), "d", 4)
+		begun := write(t, filepath.Join(dir, "e.csv"), "eeee", 1)
+		write(t, filepath.Join(dir, ".tmp_f.csv"), "f", 0)
+		write(t, filepath.Join(dir, "_f.csv"), "f", 0)
+		write(t, filepath.Join(dir, "folder.csv", "f.csv"), "f", 0)
+		memory.loaded(loaded)
+		memory.set(failed, record.FileState{Status: record.StatusFailed})
+		memory.set(superseded, record.FileState{Status: record.StatusSuperseded})
+		memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []int64{0, 64}})
 
-	j, err := runList(t, filepath.Join(dir, "*.csv"), ledger, nil)
-	check(t, err)
-	wantFiles(t, j.files(), begun, newest)
-	if w := j.all()[0]; w.Fingerprint != "theirs" || !slices.Equal(w.Done, []int64{0, 64}) {
-		t.Errorf("a file that another life has begun came as %+v", w)
-	}
-	if w := j.all()[1]; w.Fingerprint != "" || w.Done != nil {
-		t.Errorf("a new file came as %+v", w)
-	}
+		j, err := r.list(t, filepath.Join(dir, "*.csv"), ledger, nil)
+		check(t, err)
+		wantFiles(t, j.files(), begun, newest)
+		if w := j.all()[0]; w.Fingerprint != "theirs" || !slices.Equal(w.Done, []int64{0, 64}) {
+			t.Errorf("a file that another life has begun came as %+v", w)
+		}
+		if w := j.all()[1]; w.Fingerprint != "" || w.Done != nil {
+			t.Errorf("a new file came as %+v", w)
+		}
+	})
 }
 
 func TestListHasNoBoundOnFiles(t *testing.T) {
-	dir := t.TempDir()
-	ledger, memory := newLedger(t)
-	var want []record.File
-	for i := range 2500 {
-		want = append(want, write(t, filepath.Join(dir, fmt.Sprintf("%04d.csv", i)), "x", i))
-	}
-	j, err := runList(t, filepath.Join(dir, "*.csv"), ledger, nil)
-	check(t, err)
-	wantFiles(t, j.files(), want...)
-	if memory.batches != 3 || memory.largest != 1000 {
-		t.Errorf("the ledger was asked %d times, for up to %d files", memory.batches, memory.largest)
-	}
+	onEach(t, func(t *testing.T, r runner) {
+		dir := t.TempDir()
+		ledger, memory := newLedger(t)
+		var want []record.File
+		for i := range 2500 {
+			want = append(want, write(t, filepath.Join(dir, fmt.Sprintf("%04d.csv", i)), "x", i))
+		}
+		j, err := r.list(t, filepath.Join(dir, "*.csv"), ledger, nil)
+		check(t, err)
+		wantFiles(t, j.files(), want...)
+		if memory.batches != 3 || memory.largest != 1000 {
+			t.Errorf("the ledger was asked %d times, for up to %d files", memory.batches, memory.largest)
+		}
+	})
 }
 
 func TestListStopsWhenTheRunDrains(t *testing.T) {
-	dir := t.TempDir()
-	ledger, _ := newLedger(t)
-	first := write(t, filepath.Join(dir, "a.csv"), "a", 1)
-	write(t, filepath.Join(dir, "b.csv"), "b", 2)
-	drain := func(record.Work) { runctl.Of(t.Name()).Drain(time.Minute) }
-	j, err := runList(t, filepath.Join(dir, "*.csv"), ledger, drain)
-	check(t, err)
-	wantFiles(t, j.files(), first)
+	onEach(t, func(t *testing.T, r runner) {
+		dir := t.TempDir()
+		ledger, _ := newLedger(t)
+		first := write(t, filepath.Join(dir, "a.csv"), "a", 1)
+		write(t, filepath.Join(dir, "b.csv"), "b", 2)
+		drain := func(record.Work) { runctl.Of(t.Name()).Drain(time.Minute) }
+		j, err := r.list(t, filepath.Join(dir, "*.csv"), ledger, drain)
+		check(t, err)
+		wantFiles(t, j.files(), first)
+	})
 }
 
 func TestWatchFindsFilesThatComeWhileItRuns(t *testing.T) {
-	dir := t.TempDir()
-	ledger, memory := newLedger(t)
-	first := write(t, filepath.Join(dir, "b.csv"), "b", 1)
-	j := startWatch(t, filepath.Join(dir, "*.csv"), ledger, nil)
-	eventually(t, "the file that is there", func() bool { return len(j.all()) == 1 })
-	second := write(t, filepath.Join(dir, "a.csv"), "a", 2)
-	eventually(t, "the file that comes", func() bool { return len(j.all()) == 2 })
-	memory.loaded(first, second)
-	again := write(t, filepath.Join(dir, "b.csv"), "bbb", 3)
-	eventually(t, "the new version", func() bool { return len(j.all()) == 3 })
-	j.control.Drain(time.Minute)
-	check(t, j.end(t))
-	wantFiles(t, j.files(), first, second, again)
+	onEach(t, func(t *testing.T, r runner) {
+		dir := t.TempDir()
+		ledger, memory := newLedger(t)
+		first := write(t, filepath.Join(dir, "b.csv"), "b", 1)
+		j := r.watch(t, filepath.Join(dir, "*.csv"), ledger, nil)
+		eventually(t, "the file that is there", func() bool { return len(j.all()) == 1 })
+		second := write(t, filepath.Join(dir, "a.csv"), "a", 2)
+		eventually(t, "the file that comes", func() bool { return len(j.all()) == 2 })
+		memory.loaded(first, second)
+		again := write(t, filepath.Join(dir, "b.csv"), "bbb", 3)
+		eventually(t, "the new version", func() bool { return len(j.all()) == 3 })
+		j.control.Drain(time.Minute)
+		check(t, j.end(t))
+		wantFiles(t, j.files(), first, second, again)
+	})
 }
 
 func TestWatchHandsOnNothingOnceTheRunDrains(t *testing.T) {
-	dir := t.TempDir()
-	ledger, _ := newLedger(t)
-	first := write(t, filepath.Join(dir, "a.csv"), "a", 1)
-	write(t, filepath.Join(dir, "b.csv"), "b", 2)
-	drain := func(record.Work) { runctl.Of(t.Name()).Drain(time.Minute) }
-	j := startWatch(t, filepath.Join(dir, "*.csv"), ledger, drain)
-	check(t, j.end(t))
-	wantFiles(t, j.files(), first)
+	onEach(t, func(t *testing.T, r runner) {
+		dir := t.TempDir()
+		ledger, _ := newLedger(t)
+		first := write(t, filepath.Join(dir, "a.csv"), "a", 1)
+		write(t, filepath.Join(dir, "b.csv"), "b", 2)
+		drain := func(record.Work) { runctl.Of(t.Name()).Drain(time.Minute) }
+		j := r.watch(t, filepath.Join(dir, "*.csv"), ledger, drain)
+		check(t, j.end(t))
+		wantFiles(t, j.files(), first)
+	})
 }
 
 func TestWatchEndsWithTheErrorOfTheRun(t *testing.T) {
-	ledger, _ := newLedger(t)
-	j := startWatch(t, filepath.Join(t.TempDir(), "*.csv"), ledger, nil, WithTriggerInterval(time.Hour))
-	broken := errors.New("permission denied on the table")
-	j.control.Fail(broken)
-	if err := j.end(t); err == nil || !strings.Contains(err.Error(), broken.Error()) {
-		t.Errorf("got %v", err)
-	}
+	onEach(t, func(t *testing.T, r runner) {
+		ledger, _ := newLedger(t)
+		j := r.watch(t, filepath.Join(t.TempDir(), "*.csv"), ledger, nil, WithTriggerInterval(time.Hour))
+		broken := errors.New("permission denied on the table")
+		j.control.Fail(broken)
+		if err := j.end(t); err == nil || !strings.Contains(err.Error(), broken.Error()) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestALedgerThatFailsEndsTheRun(t *testing.T) {
-	broken := errors.New("relation ranges does not exist")
-	for name, run := range map[string]func(*testing.T, string, memoryLedger) error{
-		"list": func(t *testing.T, pattern string, l memoryLedger) error {
-			_, err := runList(t, pattern, l, nil)
-			return err
-		},
-		"watch": func(t *testing.T, pattern string, l memoryLedger) error {
-			return startWatch(t, pattern, l, nil).end(t)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			ledger, memory := newLedger(t)
-			memory.err = broken
-			write(t, filepath.Join(dir, "a.csv"), "a", 1)
-			if err := run(t, filepath.Join(dir, "*.csv"), ledger); err == nil || !strings.Contains(err.Error(), broken.Error()) {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
+	onEach(t, func(t *testing.T, r runner) {
+		broken := errors.New("relation ranges does not exist")
+		for name, run := range map[string]func(*testing.T, string, memoryLedger) error{
+			"list": func(t *testing.T, pattern string, l memoryLedger) error {
+				_, err := r.list(t, pattern, l, nil)
+				return err
+			},
+			"watch": func(t *testing.T, pattern string, l memoryLedger) error {
+				return r.watch(t, pattern, l, nil).end(t)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				dir := t.TempDir()
+				ledger, memory := newLedger(t)
+				memory.err = broken
+				write(t, filepath.Join(dir, "a.csv"), "a", 1)
+				if err := run(t, filepath.Join(dir, "*.csv"), ledger); err == nil || !strings.Contains(err.Error(), broken.Error()) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	})
 }

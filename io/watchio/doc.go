@@ -1,5 +1,7 @@
-// Package watchio finds the files of a pattern on local paths, for ever
-// (Watch) or once (List), and hands them on as record.Work.
+// Package watchio finds the files of patterns, for ever (Watch) or once (List),
+// and hands them on as record.Work. The files are on local paths or, named with
+// a scheme as in gs://bucket/in/*.csv, in any file system that the program has
+// registered with Beam.
 //
 // Which files are loaded is the ledger's knowledge, asked through the Ledger
 // interface; the watcher itself remembers only what it has handed on and what
@@ -9,7 +11,13 @@
 //
 // Left alone are names that begin with a dot or an underscore (of files, and of
 // folders that only a wildcard matches), folders, and whatever is no regular
-// file; a symbolic link to a file is that file under the link's name.
+// file; a symbolic link to a file is that file under the link's name. The part
+// ** of a pattern stands for folders of any depth and does not go through links;
+// in a store it stands for ten folders at most.
+//
+// Watch runs on the direct runner with WithBlocking(true), and on runners that
+// resume a splittable DoFn without it. One call polls at a time: the watcher
+// refuses to be split.
 //
 // The type of the ledger is a type parameter, because Beam sends a DoFn's
 // fields to its workers and can't do that with an interface. The package that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -48,7 +49,10 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 		return err
 	}
 	if look.listed == 0 && look.problems == 0 {
-		slog.Warn("No file matches", "pattern", fn.Settings.Pattern)
+		slog.Warn("No file matches", "pattern", strings.Join(fn.Settings.Patterns, ", "))
+	}
+	if look.young > 0 {
+		slog.Info("Left to a later run: not old enough yet", "files", look.young, "minimum age", fn.Settings.MinimumAge)
 	}
 	for d, err := range look.due(ctx) {
 		if err != nil || over(ctx, control) {

@@ -6,48 +6,53 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
-	"os"
+	"log/slog"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// poller looks at a pattern and the ledger and finds what is due. It holds
+// poller looks at patterns and the ledger and finds what is due. It holds
 // caches only: another one that starts in its place finds the same.
 type poller struct {
-	glob        glob
-	fingerprint string
-	ledger      Ledger
-	known       *known
+	settings
+	globs  []files.Pattern
+	ledger Ledger
+	known  *known
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
 }
 
 func newPoller(s settings, ledger Ledger) (*poller, error) {
-	g, err := parse(s.Pattern)
+	globs, err := s.patterns()
 	if err != nil {
 		return nil, err
 	}
-	return &poller{glob: g, fingerprint: s.Fingerprint, ledger: ledger, known: newKnown(maxKnown)}, nil
+	return &poller{settings: s, globs: globs, ledger: ledger, known: newKnown(maxKnown)}, nil
 }
 
 // poll is one look.
 type poll struct {
 	*poller
 	now time.Time
-	// listed and problems count what the pattern gave.
-	listed, problems int
+	// listed and problems count what the patterns gave; young are files that are
+	// not old enough yet.
+	listed, problems, young int
 	// over are the files that are in flight no more.
 	over map[record.File]bool
 	// again are files in flight that are to be handed on once more, with what
 	// the ledger says of them.
 	again map[record.File]record.FileState
-	// queue holds again and the files that may be new, oldest first.
+	// queue holds again and the files that may be new, in their order.
 	queue []record.File
 	// room is how many new files may be in flight in addition.
 	room int
+	// left counts the files that are too early and were not known as that;
+	// firstLeft is one of them.
+	left      int
+	firstLeft string
 }
 
 // due is a file that is to be handed on. The entry is to be claimed first.
@@ -56,61 +61,80 @@ type due struct {
 	entry InFlight
 }
 
-// look lists the pattern, asks about what is in flight, and queues the rest.
+// look lists the patterns, asks about what is in flight, and queues the rest.
 func (p *poller) look(ctx context.Context, now time.Time, inFlight []InFlight, room int) (*poll, error) {
-	list := p.glob.list()
-	p.unlisted.tell(list.problems)
+	list := files.List(ctx, p.globs)
+	p.unlisted.tell(list.Problems)
 	p.unopened.prune()
-	p.known.sweep(list.files)
+	p.known.sweep(list.Files)
 
-	flying := make(map[record.File]bool, len(inFlight))
-	for _, f := range inFlight {
-		flying[f.File] = false
-	}
 	l := &poll{
-		poller: p, now: now, listed: len(list.files), problems: len(list.problems),
+		poller: p, now: now, listed: len(list.Files), problems: len(list.Problems),
 		over: map[record.File]bool{}, again: map[record.File]record.FileState{},
 	}
-	for _, f := range list.files {
-		if _, ok := flying[f]; ok {
-			flying[f] = true
-		} else if !p.known.has(f, now) {
-			l.queue = append(l.queue, f)
-		}
-	}
-	for f, listed := range flying {
-		if !listed && !list.covers(f.Path) {
-			l.over[f] = true
-		}
-	}
+	l.sift(list, inFlight)
 	if err := l.review(ctx, inFlight); err != nil {
 		return nil, err
 	}
 	l.room = room - len(inFlight) + len(l.over)
-	slices.SortFunc(l.queue, older)
+	slices.SortFunc(l.queue, p.order())
 	return l, nil
 }
 
-// older is the order in which files are handed on.
+// sift queues the listed files that are neither in flight nor known nor young,
+// and finds those in flight that are gone.
+func (l *poll) sift(list *files.Listing, inFlight []InFlight) {
+	flying := make(map[record.File]bool, len(inFlight))
+	for _, f := range inFlight {
+		flying[f.File] = false
+	}
+	for _, f := range list.Files {
+		if _, ok := flying[f]; ok {
+			flying[f] = true
+			continue
+		}
+		switch {
+		case l.known.has(f, l.now):
+		case l.settings.young(f.Modified, l.now):
+			l.young++
+		default:
+			l.queue = append(l.queue, f)
+		}
+	}
+	for f, listed := range flying {
+		if !listed && !list.Covers(f.Path) {
+			l.over[f] = true
+		}
+	}
+}
+
+// order is that in which files are handed on.
+func (s settings) order() func(a, b record.File) int {
+	if s.LatestFirst {
+		return func(a, b record.File) int { return cmp.Or(cmp.Compare(b.Modified, a.Modified), older(a, b)) }
+	}
+	return older
+}
+
 func older(a, b record.File) int {
 	return cmp.Or(cmp.Compare(a.Modified, b.Modified), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Size, b.Size))
 }
 
 // review asks the ledger about the files in flight.
 func (l *poll) review(ctx context.Context, inFlight []InFlight) error {
-	var files []record.File
+	var asked []record.File
 	var entries []InFlight
 	for _, f := range inFlight {
 		if !l.over[f.File] {
-			files, entries = append(files, f.File), append(entries, f)
+			asked, entries = append(asked, f.File), append(entries, f)
 		}
 	}
-	states, err := lookup(ctx, l.ledger, files)
+	states, err := lookup(ctx, l.ledger, asked)
 	if err != nil {
 		return err
 	}
 	for i, state := range states {
-		f := files[i]
+		f := asked[i]
 		switch {
 		case !pending(state):
 			l.over[f] = true
@@ -140,17 +164,18 @@ func failedToRead(s record.FileState, f InFlight, now time.Time) bool {
 	return s.UnreadableSince > f.UnreadableSince && now.Sub(time.UnixMicro(f.Emitted)) >= retryBackoff
 }
 
-// due gives what is to be handed on, oldest first, asking the ledger no further
+// due gives what is to be handed on, in its order, asking the ledger no further
 // than the one who takes it goes on. It ends after an error.
 func (l *poll) due(ctx context.Context) iter.Seq2[due, error] {
 	return func(yield func(due, error) bool) {
-		for files := range slices.Chunk(l.queue, lookupBatch) {
-			states, err := l.states(ctx, files)
+		defer l.tellLeft()
+		for chunk := range slices.Chunk(l.queue, lookupBatch) {
+			states, err := l.states(ctx, chunk)
 			if err != nil {
 				yield(due{}, err)
 				return
 			}
-			for _, f := range files {
+			for _, f := range chunk {
 				state, ok := states[f]
 				if !ok || !l.take(f, state) {
 					continue
@@ -165,10 +190,10 @@ func (l *poll) due(ctx context.Context) iter.Seq2[due, error] {
 
 // states asks about the files that review has not asked about; there is no
 // need to when none of them could be taken.
-func (l *poll) states(ctx context.Context, files []record.File) (map[record.File]record.FileState, error) {
-	states := make(map[record.File]record.FileState, len(files))
+func (l *poll) states(ctx context.Context, chunk []record.File) (map[record.File]record.FileState, error) {
+	states := make(map[record.File]record.FileState, len(chunk))
 	var ask []record.File
-	for _, f := range files {
+	for _, f := range chunk {
 		if state, ok := l.again[f]; ok {
 			states[f] = state
 		} else if l.room > 0 {
@@ -189,33 +214,53 @@ func (l *poll) take(f record.File, state record.FileState) bool {
 		return false
 	}
 	_, again := l.again[f]
-	if !again && l.room <= 0 || !l.opens(f.Path) {
+	if again {
+		return l.opens(f.Path)
+	}
+	if !begun(state) && l.early(f.Modified) {
+		l.leave(f)
 		return false
 	}
-	if !again {
-		l.room--
+	if l.room <= 0 || !l.opens(f.Path) {
+		return false
 	}
+	l.room--
 	return true
+}
+
+// begun reports whether a load of a pending version was tried.
+func begun(s record.FileState) bool { return s.Status == record.StatusLoading || s.UnreadableSince > 0 }
+
+// leave counts a file that is too early, and asks about it no more.
+func (l *poll) leave(f record.File) {
+	l.known.add(f, record.StatusUnknown, l.now)
+	if l.left++; l.left == 1 {
+		l.firstLeft = f.Path
+	}
+}
+
+func (l *poll) tellLeft() {
+	if l.left > 0 {
+		slog.Warn("Left alone, because files from before that time are not to be loaded",
+			"files", l.left, "first", l.firstLeft, "since", time.UnixMicro(l.Since).UTC())
+		l.left = 0
+	}
 }
 
 // opens tries to open a file. One that can't be opened stays in the queue of
 // later looks; one that is gone is no longer there to be reported.
 func (l *poll) opens(path string) bool {
-	// O_NONBLOCK: a pipe that has taken the file's place must not hold us.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			l.unopened.add(problem{path: path, err: err})
-		}
-		return false
+	err := files.Probe(path)
+	if err == nil {
+		l.unopened.drop(path)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		l.unopened.add(files.Problem{Path: path, Err: err})
 	}
-	_ = f.Close()
-	l.unopened.drop(path)
-	return true
+	return err == nil
 }
 
 func (l *poll) hand(f record.File, state record.FileState) due {
-	fingerprint := cmp.Or(state.Fingerprint, l.fingerprint)
+	fingerprint := cmp.Or(state.Fingerprint, l.Fingerprint)
 	return due{
 		work: record.Work{File: f, Fingerprint: state.Fingerprint, Done: state.Done},
 		entry: InFlight{

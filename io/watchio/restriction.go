@@ -3,6 +3,7 @@ package watchio
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -13,6 +14,9 @@ type Restriction struct {
 	// InFlight holds the files that were handed on and are not done with in the
 	// ledger, in the order of their first claim.
 	InFlight []InFlight
+	// Polled is when the latest poll began, in microseconds since 1970-01-01 UTC;
+	// 0 before the first one.
+	Polled int64
 	// Ended marks a restriction with nothing left to do: what a checkpoint
 	// leaves to the call that it ends.
 	Ended bool
@@ -36,10 +40,17 @@ type InFlight struct {
 type tracker struct {
 	mu   sync.Mutex
 	rest Restriction
+	// ended is closed when rest has ended, to wake a call that waits.
+	ended chan struct{}
 }
 
 func newTracker(rest Restriction) *tracker {
-	return &tracker{rest: Restriction{InFlight: slices.Clone(rest.InFlight), Ended: rest.Ended}}
+	rest.InFlight = slices.Clone(rest.InFlight)
+	t := &tracker{rest: rest, ended: make(chan struct{})}
+	if rest.Ended {
+		close(t.ended)
+	}
+	return t
 }
 
 // TryClaim puts an InFlight into the restriction, in place of an earlier one of
@@ -69,6 +80,22 @@ func (t *tracker) release(files map[record.File]bool) {
 	t.rest.InFlight = slices.DeleteFunc(t.rest.InFlight, func(f InFlight) bool { return files[f.File] })
 }
 
+// poll notes that a poll begins.
+func (t *tracker) poll(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.rest.Ended {
+		t.rest.Polled = now.UnixMicro()
+	}
+}
+
+// sincePoll is the time since the latest poll began, and false before the first.
+func (t *tracker) sincePoll() (time.Duration, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Since(time.UnixMicro(t.rest.Polled)), t.rest.Polled != 0
+}
+
 // inFlight returns a copy.
 func (t *tracker) inFlight() []InFlight {
 	t.mu.Lock()
@@ -80,7 +107,15 @@ func (t *tracker) inFlight() []InFlight {
 func (t *tracker) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rest = Restriction{Ended: true}
+	t.finish()
+}
+
+// finish ends the restriction. The lock is held.
+func (t *tracker) finish() {
+	if !t.rest.Ended {
+		t.rest = Restriction{Ended: true}
+		close(t.ended)
+	}
 }
 
 // TrySplit refuses every split but the checkpoint, which ends this restriction
@@ -92,12 +127,14 @@ func (t *tracker) TrySplit(fraction float64) (primary, residual any, err error) 
 		return t.copy(), nil, nil
 	}
 	rest := t.copy()
-	t.rest = Restriction{Ended: true}
+	t.finish()
 	return t.copy(), rest, nil
 }
 
 func (t *tracker) copy() Restriction {
-	return Restriction{InFlight: slices.Clone(t.rest.InFlight), Ended: t.rest.Ended}
+	rest := t.rest
+	rest.InFlight = slices.Clone(rest.InFlight)
+	return rest
 }
 
 // GetError returns nil: a claim fails only because the restriction has ended.

@@ -30,20 +30,26 @@ func (w *watcher) resume() {
 }
 
 func TestAWatcherThatIsResumedHandsOnEachFileOnce(t *testing.T) {
-	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Minute))
+	const interval = 20 * time.Millisecond
+	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(interval))
 	var want, got []record.File
 	for i := range 5 {
 		want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
 	}
-	for len(got) < len(want) {
-		before := len(got)
+	for polled := time.Now(); len(got) < len(want); {
+		before, resumed := len(got), time.Now()
 		continuation, err := w.call(func(work record.Work) { got = append(got, work.File) })
 		check(t, err)
-		if !continuation.ShouldResume() || continuation.ResumeDelay() > time.Minute || continuation.ResumeDelay() < 50*time.Second {
+		if !continuation.ShouldResume() || continuation.ResumeDelay() != 0 {
 			t.Fatalf("resume %v in %v", continuation.ShouldResume(), continuation.ResumeDelay())
 		}
 		if n := len(got) - before; n < 1 || n > 2 {
 			t.Fatalf("a call handed on %d files", n)
+		}
+		last := polled
+		polled = time.UnixMicro(w.rt.rest.Polled)
+		if before > 0 && polled.Sub(last) < interval || polled.Before(resumed.Truncate(time.Microsecond)) {
+			t.Fatalf("polled %v after the last poll", polled.Sub(last))
 		}
 		w.resume()
 	}
@@ -51,6 +57,62 @@ func TestAWatcherThatIsResumedHandsOnEachFileOnce(t *testing.T) {
 	w.wantInFlight(want...)
 	w.memory.loaded(want...)
 	w.want()
+}
+
+func TestThePauseBeforeAPoll(t *testing.T) {
+	now := time.Now()
+	cases := []struct {
+		name     string
+		interval time.Duration
+		polled   time.Time
+		// The pause is at most this, and at most a second less.
+		most time.Duration
+	}{
+		{"the first poll is at once", time.Hour, time.UnixMicro(0), 0},
+		{"what is left of the interval", time.Hour, now.Add(-20 * time.Minute), 40 * time.Minute},
+		{"a poll that took longer than the interval", time.Minute, now.Add(-time.Hour), minTriggerInterval},
+		{"no interval", 0, now, minTriggerInterval},
+		{"another worker's clock was ahead", time.Minute, now.Add(time.Hour), time.Minute},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWatcher(t, WithTriggerInterval(c.interval))
+			w.rt = newTracker(Restriction{Polled: c.polled.UnixMicro()})
+			if got := w.fn.pause(w.rt); got > c.most || got < min(c.most-time.Second, minTriggerInterval) {
+				t.Errorf("got %v, want %v", got, c.most)
+			}
+		})
+	}
+}
+
+func TestWhatEndsAWait(t *testing.T) {
+	for name, wake := range map[string]func(w *watcher, control *runctl.Control){
+		"the run drains":                 func(_ *watcher, c *runctl.Control) { c.Drain(time.Minute) },
+		"the runner takes a checkpoint":  func(w *watcher, _ *runctl.Control) { _, _, _ = w.rt.TrySplit(0) },
+		"the restriction is ended by us": func(w *watcher, _ *runctl.Control) { w.rt.end() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWatcher(t, WithTriggerInterval(time.Hour))
+			control := runctl.Of(t.Name())
+			defer runctl.Forget(t.Name())
+			ended := make(chan error, 1)
+			go func() {
+				c, err := w.call(nil)
+				if c.ShouldResume() {
+					err = fmt.Errorf("the call asks to be resumed")
+				}
+				ended <- err
+			}()
+			eventually(t, "the first poll", func() bool { _, polled := w.rt.sincePoll(); return polled })
+			wake(w, control)
+			select {
+			case err := <-ended:
+				check(t, err)
+			case <-time.After(10 * time.Second):
+				t.Fatal("the call waits on")
+			}
+		})
+	}
 }
 
 func TestACallWaitsForFilesAndRefusesToBeSplit(t *testing.T) {

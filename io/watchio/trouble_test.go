@@ -146,7 +146,7 @@ func TestListSaysWhatItDidNotFind(t *testing.T) {
 			dir := t.TempDir()
 			ledger, _ := newLedger(t)
 			logged := recordLogs(t)
-			j, err := runList(t, filepath.Join(dir, c.pattern), ledger, nil)
+			j, err := runners[0].list(t, filepath.Join(dir, c.pattern), ledger, nil)
 			check(t, err)
 			wantFiles(t, j.files())
 			logged.want(t, replaceDir(c.want, dir))
@@ -157,7 +157,7 @@ func TestListSaysWhatItDidNotFind(t *testing.T) {
 func TestWatchWaitsForItsFolder(t *testing.T) {
 	dir := t.TempDir()
 	ledger, memory := newLedger(t)
-	j := startWatch(t, filepath.Join(dir, "in", "*.csv"), ledger, nil)
+	j := runners[0].watch(t, filepath.Join(dir, "in", "*.csv"), ledger, nil)
 	file := write(t, filepath.Join(dir, "in", "a.csv"), "a", 1)
 	eventually(t, "the file in the new folder", func() bool { return len(j.all()) == 1 })
 	memory.loaded(file)

@@ -1,7 +1,9 @@
 package watchio
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -11,9 +13,9 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// Watch returns record.Work for each file version of the pattern that the
-// ledger is not done with, oldest first, until the run drains. It panics when
-// the pattern or an option can't work.
+// Watch returns record.Work for each file version of the pattern (see Check)
+// that the ledger is not done with, oldest first, until the run drains. It
+// panics when the pattern or an option can't work.
 //
 // What is handed on is in flight until the ledger is done with it, or the file
 // is gone; 1,000 files at the most. A file in flight is handed on again only
@@ -58,47 +60,73 @@ func (fn *watchFn[L]) Setup() (err error) {
 }
 
 // ProcessElement polls until the run drains, or, where the runner can resume
-// it, until it has handed something on: some runners show what a call emits
-// only when the call has returned, and keep a little for ever for each resume.
+// it, until it has handed something on: prism shows what a call emits only when
+// the call has returned. It waits inside, also for what is left of the interval
+// when it is resumed: draining ends the wait at once, and a runner's own delay it
+// could not. So a quiet folder is one call, and Flink, which keeps a little for
+// ever for each resume, sees few.
 func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte, emit func(record.Work)) (sdf.ProcessContinuation, error) {
 	control := runctl.Of(fn.Settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
-	for !rt.IsDone() {
-		begun := time.Now()
+	for fn.await(ctx, rt) {
 		emitted, err := fn.trigger(ctx, control, rt, emit)
-		if ended, err := outcome(ctx, control, err); ended || err != nil {
+		if ended, err := outcome(ctx, control, err); ended {
 			rt.end()
 			return sdf.StopProcessing(), err
 		}
-		if emitted > 0 && !fn.Settings.Blocking {
-			return sdf.ResumeProcessingIn(fn.pause(begun)), nil
+		if emitted > 0 && !fn.Settings.Blocking && !rt.IsDone() {
+			return sdf.ResumeProcessingIn(0), nil
 		}
-		control.Sleep(ctx, fn.pause(begun))
 	}
-	return sdf.StopProcessing(), nil
+	_, err := outcome(ctx, control, nil)
+	rt.end()
+	return sdf.StopProcessing(), err
 }
 
-// pause is the time from now to the next poll, when this one began at begun.
-func (fn *watchFn[L]) pause(begun time.Time) time.Duration {
-	return max(fn.Settings.TriggerInterval-time.Since(begun), minTriggerInterval)
+// await waits until a poll is due, and reports false when there is to be none,
+// because ctx or the restriction has ended.
+func (fn *watchFn[L]) await(ctx context.Context, rt *tracker) bool {
+	timer := time.NewTimer(fn.pause(rt))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil && !rt.IsDone()
+	case <-rt.ended:
+	case <-ctx.Done():
+	}
+	return false
 }
 
-// trigger hands on what is due, up to the bound of a poll. A file is claimed
+// pause is the time from now to the next poll. It is never longer than the
+// interval, however the clocks of two workers differ.
+func (fn *watchFn[L]) pause(rt *tracker) time.Duration {
+	since, polled := rt.sincePoll()
+	if !polled {
+		return 0
+	}
+	interval := max(fn.Settings.TriggerInterval, minTriggerInterval)
+	return min(max(interval-since, minTriggerInterval), interval)
+}
+
+// trigger hands on what is due, up to the bounds of a poll. A file is claimed
 // before it is emitted, so it is in the restriction of whoever comes next
 // before anyone downstream has seen it.
 func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *tracker, emit func(record.Work)) (int, error) {
-	look, err := fn.poller.look(ctx, time.Now(), rt.inFlight(), maxInFlight)
+	now := time.Now()
+	rt.poll(now)
+	look, err := fn.poller.look(ctx, now, rt.inFlight(), maxInFlight)
 	if err != nil {
 		return 0, err
 	}
 	rt.release(look.over)
-	emitted := 0
+	emitted, left := 0, cmp.Or(fn.Settings.MaxBytesPerTrigger, math.MaxInt64)
 	for d, err := range look.due(ctx) {
-		if err != nil || over(ctx, control) || !rt.TryClaim(d.entry) {
+		if err != nil || over(ctx, control) || emitted > 0 && d.work.File.Size > left || !rt.TryClaim(d.entry) {
 			return emitted, err
 		}
 		emit(d.work)
+		left -= d.work.File.Size
 		if emitted++; emitted == fn.Settings.MaxFilesPerTrigger {
 			break
 		}
