@@ -27,8 +27,8 @@ type Options struct {
 	// DrainTimeout bounds how long a run that is to stop goes on with what it
 	// has in hand; 0 means DefaultDrainTimeout.
 	DrainTimeout time.Duration
-	// Direct is for the direct runner, which can't resume a DoFn.
-	Direct bool
+	// Runner is one of the Runner constants; empty is RunnerDirect.
+	Runner string
 }
 
 // Build builds the graph: one straight line, so that every runner fuses all

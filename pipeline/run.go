@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
 	"github.com/google/uuid"
 
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -34,13 +33,13 @@ func Check(ctx context.Context, s Settings, d Database) error {
 	return postgresio.Check[Event](ctx, d, s.Postgres.Table)
 }
 
-// Run runs the pipeline on the direct runner until everything that is there is
+// Run runs the pipeline, on a runner in this process, until everything that is there is
 // loaded (AvailableNow) or drain is closed, and returns what was committed. A
 // file that can't be loaded as a whole, or not even opened, is no error; the
 // totals count it. Files go by their absolute paths, because the ledger knows
 // them by path: two folders that are both called "in" are not one.
 func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) {
-	o.Run, o.Direct = uuid.NewString(), true
+	o.Run = uuid.NewString()
 	control := runctl.Of(o.Run)
 	defer runctl.Forget(o.Run)
 	finished := make(chan struct{})
@@ -61,7 +60,7 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	}
 	p, s := beam.NewPipelineWithRoot()
 	Build(s, o)
-	_, err = direct.Execute(ctx, p)
+	_, err = runners[o.runner()](ctx, p)
 	if failed := control.Err(); failed != nil {
 		err = failed
 	}
@@ -85,7 +84,7 @@ func (o Options) ledger() postgresio.Ledger {
 
 func (o Options) watching() []watchio.Option {
 	return []watchio.Option{
-		watchio.WithRun(o.Run), watchio.WithBlocking(o.Direct),
+		watchio.WithRun(o.Run), watchio.WithBlocking(o.runner() == RunnerDirect),
 		watchio.WithFingerprint(csvio.Fingerprint[Event]()),
 		watchio.WithTriggerInterval(o.Settings.Streaming.TriggerInterval.Duration()),
 		watchio.WithMaxFilesPerTrigger(o.Settings.Streaming.MaxFilesPerTrigger),

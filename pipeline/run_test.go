@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,10 +29,10 @@ type place struct {
 }
 
 // newPlace has an empty folder and a database with the schema.
-func newPlace(t *testing.T) *place {
+func newPlace(t *testing.T, runner string) *place {
 	t.Helper()
 	p := &place{T: t, dir: t.TempDir(), url: pgtest.Database(t)}
-	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true}
+	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, Runner: runner}
 	p.options.Settings.Streaming.Input = filepath.Join(p.dir, "*.csv")
 	p.options.Settings.Streaming.TriggerInterval = Duration(20 * time.Millisecond)
 	if err := Migrate(t.Context(), p.options.Database); err != nil {
@@ -62,6 +64,13 @@ func (p *place) run(drain <-chan struct{}) Totals {
 	}
 	totals.Batches = 0 // depends on time
 	return totals
+}
+
+// onEachRunner runs a test on each runner.
+func onEachRunner(t *testing.T, test func(t *testing.T, runner string)) {
+	for _, runner := range slices.Sorted(maps.Keys(runners)) {
+		t.Run(runner, func(t *testing.T) { test(t, runner) })
+	}
 }
 
 // session is a connection to the place's database.
@@ -112,56 +121,60 @@ func (p *place) eventually(what string, isSo func() bool) {
 const countRows = `select count(*) from user_events`
 
 func TestRunLoadsWhatIsThere(t *testing.T) {
-	p := newPlace(t)
-	p.add("a.csv")
-	if got, want := p.run(nil), (Totals{Records: 9, Inserted: 4, Duplicates: 1, DeadLetters: 4, Files: 1}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	p.add("b.csv")
-	if got, want := p.run(nil), (Totals{Records: 9, Duplicates: 5, DeadLetters: 4, Files: 1}); got != want {
-		t.Errorf("the second run: got %+v, want %+v", got, want)
-	}
-	if got := p.run(nil); got != (Totals{}) {
-		t.Errorf("the third run has nothing to do and does %+v", got)
-	}
-	if got := p.count(countRows); got != 4 {
-		t.Errorf("%d rows, want 4", got)
-	}
-	v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
-	if err != nil || len(v.Findings) > 0 || v.Records != 18 {
-		t.Errorf("%+v %v", v, err)
-	}
-	files, err := History(t.Context(), p.options.Database, 0)
-	if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Errors != 4 || *files[1].ErrorLine != 7 {
-		t.Errorf("%+v %v", files, err)
-	}
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.add("a.csv")
+		if got, want := p.run(nil), (Totals{Records: 9, Inserted: 4, Duplicates: 1, DeadLetters: 4, Files: 1}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		p.add("b.csv")
+		if got, want := p.run(nil), (Totals{Records: 9, Duplicates: 5, DeadLetters: 4, Files: 1}); got != want {
+			t.Errorf("the second run: got %+v, want %+v", got, want)
+		}
+		if got := p.run(nil); got != (Totals{}) {
+			t.Errorf("the third run has nothing to do and does %+v", got)
+		}
+		if got := p.count(countRows); got != 4 {
+			t.Errorf("%d rows, want 4", got)
+		}
+		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		if err != nil || len(v.Findings) > 0 || v.Records != 18 {
+			t.Errorf("%+v %v", v, err)
+		}
+		files, err := History(t.Context(), p.options.Database, 0)
+		if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Errors != 4 || *files[1].ErrorLine != 7 {
+			t.Errorf("%+v %v", files, err)
+		}
+	})
 }
 
 func TestRunWatchesUntilItIsDrained(t *testing.T) {
-	p := newPlace(t)
-	p.options.AvailableNow = false
-	drain, ended := make(chan struct{}), make(chan Totals)
-	go func() {
-		totals, err := Run(context.Background(), p.options, drain)
-		if err != nil {
-			t.Error(err)
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.options.AvailableNow = false
+		drain, ended := make(chan struct{}), make(chan Totals)
+		go func() {
+			totals, err := Run(context.Background(), p.options, drain)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- totals
+		}()
+		for n := range 3 { // each waits for the one before
+			p.add(fmt.Sprint(n, ".csv"))
+			p.eventually("the file's records", func() bool {
+				return p.count(`select coalesce(sum(records), 0)::bigint from cartstream.ranges`) == 9*(n+1)
+			})
 		}
-		ended <- totals
-	}()
-	for n := range 3 { // each waits for the one before
-		p.add(fmt.Sprint(n, ".csv"))
-		p.eventually("the file's records", func() bool {
-			return p.count(`select coalesce(sum(records), 0)::bigint from cartstream.ranges`) == 9*(n+1)
-		})
-	}
-	close(drain)
-	if got := <-ended; got.Files != 3 || got.Inserted != 4 {
-		t.Errorf("got %+v", got)
-	}
+		close(drain)
+		if got := <-ended; got.Files != 3 || got.Inserted != 4 {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 func TestRunWithTheTolerance(t *testing.T) {
-	p := newPlace(t)
+	p := newPlace(t, RunnerDirect)
 	p.options.Settings.Validation.FutureTolerance = Duration(100 * 365 * 24 * time.Hour)
 	p.add("a.csv")
 	if got := p.run(nil); got.Inserted != 5 || got.DeadLetters != 3 {
@@ -170,7 +183,7 @@ func TestRunWithTheTolerance(t *testing.T) {
 }
 
 func TestRunIntoAnotherTable(t *testing.T) {
-	p := newPlace(t)
+	p := newPlace(t, RunnerDirect)
 	p.connect().exec(`create schema "My Shop"; create table "My Shop"."Events" (like user_events including all)`)
 	p.options.Settings.Postgres.Table = `"My Shop"."Events"`
 	p.add("a.csv")
@@ -184,58 +197,64 @@ func TestRunIntoAnotherTable(t *testing.T) {
 
 // A table that is taken away while the run goes on ends it, with its name.
 func TestRunEndsWithWhatNoRetryMends(t *testing.T) {
-	p := newPlace(t)
-	p.connect().exec(`drop table user_events`)
-	p.add("a.csv")
-	_, err := Run(t.Context(), p.options, nil)
-	if err == nil || !strings.Contains(err.Error(), "user_events") {
-		t.Errorf("got %v", err)
-	}
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.connect().exec(`drop table user_events`)
+		p.add("a.csv")
+		_, err := Run(t.Context(), p.options, nil)
+		if err == nil || !strings.Contains(err.Error(), "user_events") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
-	p := newPlace(t)
-	p.options.AvailableNow = false
-	p.add("a.csv")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	ended := make(chan error)
-	go func() {
-		_, err := Run(ctx, p.options, nil)
-		ended <- err
-	}()
-	p.eventually("rows", func() bool { return p.count(countRows) == 4 })
-	why := errors.New("the reason")
-	cancel(why)
-	if err := <-ended; !errors.Is(err, why) {
-		t.Errorf("got %v", err)
-	}
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.options.AvailableNow = false
+		p.add("a.csv")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error)
+		go func() {
+			_, err := Run(ctx, p.options, nil)
+			ended <- err
+		}()
+		p.eventually("rows", func() bool { return p.count(countRows) == 4 })
+		why := errors.New("the reason")
+		cancel(why)
+		if err := <-ended; !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // The drain of a run whose database is away ends by its bound, and says so.
 func TestDrainTimeout(t *testing.T) {
-	server := pgtest.Server(t)
-	p := &place{T: t, dir: t.TempDir(), url: server.URL()}
-	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond}
-	p.options.Settings.Streaming.Input = filepath.Join(p.dir, "*.csv")
-	if err := Migrate(t.Context(), p.options.Database); err != nil {
-		t.Fatal(err)
-	}
-	// A lock on the table holds the load; then the server goes away under it.
-	p.connect().exec(`begin; lock table user_events in access exclusive mode`)
-	p.add("a.csv")
-	drain, ended := make(chan struct{}), make(chan error)
-	go func() {
-		_, err := Run(context.Background(), p.options, drain)
-		ended <- err
-	}()
-	p.eventually("a load that waits for the lock", func() bool {
-		return p.count(`select count(*) from pg_locks where not granted`) > 0
+	onEachRunner(t, func(t *testing.T, runner string) {
+		server := pgtest.Server(t)
+		p := &place{T: t, dir: t.TempDir(), url: server.URL()}
+		p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond, Runner: runner}
+		p.options.Settings.Streaming.Input = filepath.Join(p.dir, "*.csv")
+		if err := Migrate(t.Context(), p.options.Database); err != nil {
+			t.Fatal(err)
+		}
+		// A lock on the table holds the load; then the server goes away under it.
+		p.connect().exec(`begin; lock table user_events in access exclusive mode`)
+		p.add("a.csv")
+		drain, ended := make(chan struct{}), make(chan error)
+		go func() {
+			_, err := Run(context.Background(), p.options, drain)
+			ended <- err
+		}()
+		p.eventually("a load that waits for the lock", func() bool {
+			return p.count(`select count(*) from pg_locks where not granted`) > 0
+		})
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		close(drain)
+		if err := <-ended; !errors.Is(err, runctl.ErrDrainBound) || !strings.Contains(err.Error(), "(100ms)") {
+			t.Errorf("got %v", err)
+		}
 	})
-	if err := server.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	close(drain)
-	if err := <-ended; !errors.Is(err, runctl.ErrDrainBound) || !strings.Contains(err.Error(), "(100ms)") {
-		t.Errorf("got %v", err)
-	}
 }

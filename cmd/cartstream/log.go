@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
+	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
@@ -30,7 +32,7 @@ func (a *app) setUpLog() error {
 	if !beam.Initialized() {
 		beam.Init() // sets a logger of its own, hence first
 	}
-	slog.SetDefault(slog.New(handler))
+	slog.SetDefault(slog.New(withoutBeam{handler}))
 	beamlog.SetLogger(beamLogger{})
 	return nil
 }
@@ -38,6 +40,31 @@ func (a *app) setUpLog() error {
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// withoutBeam leaves out what Beam's packages say below the level of a
+// warning. They log to slog's default, too.
+type withoutBeam struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h withoutBeam) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelWarn && r.PC != 0 {
+		frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
+		if strings.HasPrefix(frame.Function, "github.com/apache/beam/") {
+			return nil
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h withoutBeam) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withoutBeam{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h withoutBeam) WithGroup(name string) slog.Handler {
+	return withoutBeam{h.Handler.WithGroup(name)}
 }
 
 // beamLogger passes Beam's warnings and errors on, and keeps its plans and

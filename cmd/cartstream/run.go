@@ -34,8 +34,8 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if err := pipeline.CheckInput(settings.Streaming.Input); err != nil {
 				return err
 			}
-			if runner != "direct" {
-				return fmt.Errorf("--runner is %q; direct is the one there is", runner)
+			if err := pipeline.CheckRunner(runner); err != nil {
+				return fmt.Errorf("--runner: %w", err)
 			}
 			if err := checkDrainTimeout(drainTimeout); err != nil {
 				return err
@@ -49,13 +49,13 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 				return endedEarly(err, drain)
 			}
 			return failed(load(cmd.Context(), pipeline.Options{
-				Settings: settings, Database: db, AvailableNow: availableNow, DrainTimeout: drainTimeout,
+				Settings: settings, Database: db, AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner,
 			}, drain))
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded")
 	cmd.Flags().StringVar(&input, "input", "", "pattern of the files, in quotes (default: streaming.input of the settings)")
-	cmd.Flags().StringVar(&runner, "runner", "direct", "Beam runner")
+	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
 	drainTimeoutFlag(cmd, &drainTimeout)
 	return cmd
 }
