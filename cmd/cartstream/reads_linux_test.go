@@ -36,7 +36,7 @@ func (s *scene) filesRead(folder string, meantime func()) (names []string) {
 			s.Fatal(err)
 		}
 		for events := buf[:n]; len(events) > 0; {
-			end := syscall.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:])) // the name's length
+			end := syscall.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))                 // the name's length
 			if name := string(bytes.TrimRight(events[syscall.SizeofInotifyEvent:end], "\x00")); name != "" { // the folder itself
 				names = append(names, name)
 			}
