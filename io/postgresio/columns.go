@@ -39,6 +39,8 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 			return nil, fmt.Errorf("postgresio: %s.%s has the tag db:%q; it must be the name of a column", t, f.Name, column)
 		case seen[column] != "":
 			return nil, fmt.Errorf("postgresio: %s.%s and %s.%s have the same column %q", t, seen[column], t, f.Name, column)
+		case columnTypeOf(f.Type) == "":
+			return nil, fmt.Errorf("postgresio: %s.%s is a %s, which no column can hold", t, f.Name, f.Type)
 		}
 		seen[column] = f.Name
 		fields = append(fields, field{column: column, goName: t.String() + "." + f.Name, typ: f.Type, offset: f.Offset})
@@ -62,18 +64,12 @@ type fieldEncoder struct {
 	encode encodeFunc
 }
 
-// newRowEncoder matches the fields with the table's columns, types included.
+// newRowEncoder matches the types of the fields with those of the table's
+// columns, which are known to be there.
 func newRowEncoder(fields []field, tab *table, types *pgtype.Map) (*rowEncoder, error) {
 	enc := &rowEncoder{}
 	for _, f := range fields {
-		col, ok := tab.column(f.column)
-		if !ok {
-			return nil, fmt.Errorf("the table %s has no column %q, which the field %s names; the table's columns are %s",
-				tab.name, f.column, f.goName, tab.columnList())
-		}
-		if col.generated {
-			return nil, fmt.Errorf("the column %q of %s is generated and can't be written; remove the db tag of %s", col.name, tab.name, f.goName)
-		}
+		col, _ := tab.column(f.column)
 		encode, err := encoderOf(f.typ, col, types)
 		if err != nil {
 			return nil, fmt.Errorf("the field %s can't be written to the column %q of %s: %w", f.goName, col.name, tab.name, err)

@@ -142,8 +142,5 @@ func columnTypeOfKind(t reflect.Type) string {
 
 // misfit says that a type does not fit a column, and what would.
 func misfit(t reflect.Type, col column) error {
-	if right := columnTypeOf(t); right != "" {
-		return fmt.Errorf("%s does not fit the type %s; a column for it would be %s", t, col.typeName, right)
-	}
-	return fmt.Errorf("%s does not fit the type %s, nor any other", t, col.typeName)
+	return fmt.Errorf("%s does not fit the type %s; a column for it would be %s", t, col.typeName, columnTypeOf(t))
 }

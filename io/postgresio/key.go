@@ -48,6 +48,12 @@ func keyOf(f field) (func(unsafe.Pointer) key, error) {
 	return nil, fmt.Errorf("the key %q is a %s in %s; a key is a uuid.UUID, a string, an int64 or an int32", f.column, f.typ, f.goName)
 }
 
+// isKeyOf reports whether a field can write a column and be its key.
+func isKeyOf(f field, c column) bool {
+	_, err := keyOf(f)
+	return err == nil && f.column == c.name && keyKind(f.typ) == keyArrayType(c)
+}
+
 // keyKind is the element type of an array of the keys that a field holds.
 func keyKind(t reflect.Type) string {
 	switch {

@@ -30,7 +30,10 @@ type Ledger struct {
 const lookupSQL = `
 select v.place, f.fingerprint,
 	coalesce(r.loaded, false), coalesce(r.starts, '{}'),
-	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0)
+	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0),
+	coalesce(o.status = 'unreadable', false) and exists (
+		select from cartstream.ranges g join cartstream.loads l using (load_id)
+		where g.file_id = f.file_id and l.committed_at > o.at)
 from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
 join cartstream.files f
 	on f.table_name = (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1))
@@ -81,9 +84,9 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 	states := make([]record.FileState, n)
 	var place, at int64
 	var fingerprint, status, outcomeFingerprint string
-	var loaded bool
+	var loaded, readSince bool
 	var starts []int64
-	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &starts, &status, &outcomeFingerprint, &at}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &starts, &status, &outcomeFingerprint, &at, &readSince}, func() error {
 		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: starts}
 		switch {
 		case loaded:
@@ -94,7 +97,7 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 			s = record.FileState{Status: record.StatusFailed}
 		case status == string(record.StatusFailed):
 			s = record.FileState{}
-		case status == "unreadable":
+		case status == "unreadable" && !readSince:
 			s.UnreadableSince = at
 		}
 		states[place-1] = s

@@ -36,6 +36,8 @@ type column struct {
 	typeName string
 	// generated columns can't be written; required ones must be.
 	generated, required bool
+	// primary tells that the column is of the primary key.
+	primary bool
 	// array tells that the type is an array.
 	array bool
 }
@@ -98,7 +100,8 @@ select a.attname, a.atttypid,
 	format_type(a.atttypid, -1),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
-	t.typcategory = 'A'
+	t.typcategory = 'A',
+	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[]))
 from pg_attribute a
 join lateral (
 	with recursive domains as (
@@ -140,7 +143,7 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("there is no table %s; this would make it:\n%s", id.Sanitize(), proposeTable(id, fields, keyColumn))
+		return nil, missingTable(ctx, db, id, fields, keyColumn)
 	}
 	if err != nil {
 		return nil, err
@@ -151,7 +154,7 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
 	rows, _ := db.Query(ctx, columnsSQL, oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required, &c.array)
+		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required, &c.array, &c.primary)
 	})
 	if err != nil {
 		return nil, err
@@ -162,23 +165,60 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	if err != nil {
 		return nil, err
 	}
+	if err := t.checkFields(fields); err != nil {
+		return nil, err
+	}
 	if err := t.chooseKey(keys, keyColumn, fields); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// chooseKey sets the key: the one asked for, else the first whose column the
-// struct has.
+// missingTable is the error of a table that is not there.
+func missingTable(ctx context.Context, db querier, id pgx.Identifier, fields []field, key string) error {
+	ddl := proposeTable(id, fields, key)
+	if len(id) == 2 {
+		var there bool
+		if err := db.QueryRow(ctx, "select to_regnamespace($1) is not null", id[:1].Sanitize()).Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			ddl = "CREATE SCHEMA " + id[:1].Sanitize() + ";\n" + ddl
+		}
+	}
+	return fmt.Errorf("there is no table %s; this would make it:\n%s", id.Sanitize(), ddl)
+}
+
+// checkFields refuses fields without a column that can be written.
+func (t *table) checkFields(fields []field) error {
+	for _, f := range fields {
+		c, ok := t.column(f.column)
+		if !ok {
+			return fmt.Errorf("the table %s has no column %q, which the field %s names; its columns are %s; this would add it:\nALTER TABLE %s ADD COLUMN %s %s;",
+				t.name, f.column, f.goName, t.columnList(), t.quoted, pgx.Identifier{f.column}.Sanitize(), columnTypeOf(f.typ))
+		}
+		if c.generated {
+			return fmt.Errorf("the column %q of %s is generated and can't be written; remove the db tag of %s", c.name, t.name, f.goName)
+		}
+	}
+	return nil
+}
+
+// chooseKey sets the key: the one asked for, else the first that a field can
+// write.
 func (t *table) chooseKey(keys []string, want string, fields []field) error {
 	for _, name := range keys {
-		if name == want || want == "" && hasField(fields, name) {
-			t.key, _ = t.column(name)
+		c, _ := t.column(name)
+		if name == want || want == "" && slices.ContainsFunc(fields, func(f field) bool { return isKeyOf(f, c) }) {
+			t.key = c
 			return nil
 		}
 	}
 	if want == "" {
 		want = proposeKey(fields)
+	}
+	if _, ok := t.column(want); !ok {
+		return fmt.Errorf("the table %s has no column %q, which is asked for as the key; its columns are %s", t.name, want, t.columnList())
 	}
 	return fmt.Errorf("the table %s has no primary key or unique constraint on one column that the rows have, "+
 		"so a row could not be recognised when it comes again; this would make one:\nALTER TABLE %s ADD UNIQUE (%s);",
@@ -207,11 +247,25 @@ func (t *table) columnList() string {
 func (t *table) checkUnwritten(fields []field) error {
 	for _, c := range t.columns {
 		if c.required && !c.generated && !hasField(fields, c.name) {
-			return fmt.Errorf("the column %q of %s is NOT NULL, has no default, and no field writes it; this would do:\nALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;",
-				c.name, t.name, t.quoted, pgx.Identifier{c.name}.Sanitize())
+			return fmt.Errorf("the column %q of %s is NOT NULL, has no default, and no field writes it; this would do:\nALTER TABLE %s ALTER COLUMN %s %s;",
+				c.name, t.name, t.quoted, pgx.Identifier{c.name}.Sanitize(), c.wayOut())
 		}
 	}
 	return nil
+}
+
+// wayOut is what would let rows be inserted without a value for the column.
+func (c column) wayOut() string {
+	switch {
+	case !c.primary:
+		return "DROP NOT NULL"
+	case keyArrayType(c) == "bigint":
+		return "ADD GENERATED BY DEFAULT AS IDENTITY"
+	case keyArrayType(c) == "uuid":
+		return "SET DEFAULT gen_random_uuid()"
+	default:
+		return "SET DEFAULT gen_random_uuid()::text"
+	}
 }
 
 func hasField(fields []field, column string) bool {

@@ -56,11 +56,20 @@ var verifyChecks = []string{
 	from cartstream.ranges g join cartstream.files f using (file_id)
 	left join cartstream.range_counts c using (file_id, start_byte) left join cartstream.loads l using (load_id)
 	where c.file_id is null or l.load_id is null`,
+	// Counts are of a range.
+	`select coalesce(f.table_name, ''), coalesce(f.file_name, ''), format('there are counts of a range at byte %s, and no such range', c.start_byte)
+	from cartstream.range_counts c left join cartstream.files f using (file_id) left join cartstream.ranges g using (file_id, start_byte)
+	where g.file_id is null`,
 	// The totals of the loads against those of the ranges.
-	`select l.table_name, '', format('the loads sum to %s records and %s inserted, the ranges to %s and %s', l.records, l.inserted, r.records, r.inserted)
-	from (select table_name, sum(records) as records, sum(inserted) as inserted from cartstream.loads group by 1) l
-	full join (select table_name, sum(row_parsed) as records, sum(row_count) as inserted from cartstream.load_history group by 1) r using (table_name)
-	where coalesce(l.records, 0) <> coalesce(r.records, 0) or coalesce(l.inserted, 0) <> coalesce(r.inserted, 0)`,
+	`select table_name, '', format('records, inserted, updated, duplicates and dead letters sum to %s by the loads and to %s by the ranges', l.sums, r.sums)
+	from (
+		select table_name, array[sum(records), sum(inserted), sum(updated), sum(duplicates), sum(dead_letters)] as sums
+		from cartstream.loads group by 1
+	) l full join (
+		select table_name, array[sum(row_parsed), sum(row_count), sum(updated_count), sum(duplicate_count), sum(error_count)] as sums
+		from cartstream.load_history group by 1
+	) r using (table_name)
+	where coalesce(l.sums, '{0,0,0,0,0}') <> coalesce(r.sums, '{0,0,0,0,0}')`,
 }
 
 const summarySQL = `
