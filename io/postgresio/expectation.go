@@ -90,8 +90,8 @@ func (e *Expectation) checkTotals(ctx context.Context, tx pgx.Tx, args []any) (f
 	}); err != nil {
 		return nil, err
 	}
-	codes := maps.Clone(e.DeadLetters)
-	maps.Copy(codes, byCode)
+	codes := maps.Clone(byCode)
+	maps.Copy(codes, e.DeadLetters)
 	for _, c := range slices.Sorted(maps.Keys(codes)) {
 		compare("dead letters of "+c, byCode[c], e.DeadLetters[c])
 	}

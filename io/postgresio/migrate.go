@@ -60,7 +60,14 @@ func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) err
 	if err := migrator.LoadMigrations(files); err != nil {
 		return err
 	}
+	if err := refuseNewer(ctx, migrator); err != nil {
+		return err
+	}
 	if err := migrator.Migrate(ctx); err != nil {
+		return err
+	}
+	// The migrator leaves a session with nothing but defaults.
+	if _, err := conn.Exec(ctx, sessionSettings); err != nil {
 		return err
 	}
 	for _, statement := range statements {
@@ -69,6 +76,16 @@ func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) err
 		}
 	}
 	return nil
+}
+
+// refuseNewer refuses a ledger that a later version of this program has
+// migrated.
+func refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
+	is, err := migrator.GetCurrentVersion(ctx)
+	if known := int32(len(migrator.Migrations)); err == nil && is > known {
+		return fmt.Errorf("the schema cartstream has version %d and is newer than this program, which knows it up to version %d: use a newer cartstream", is, known)
+	}
+	return err
 }
 
 // createSchema asks first, so that a role without the right to create schemas

@@ -60,6 +60,10 @@ var verifyChecks = []string{
 	`select coalesce(f.table_name, ''), coalesce(f.file_name, ''), format('there are counts of a range at byte %s, and no such range', c.start_byte)
 	from cartstream.range_counts c left join cartstream.files f using (file_id) left join cartstream.ranges g using (file_id, start_byte)
 	where g.file_id is null`,
+	// A range is of a file.
+	`select '', '', format('there is a range at byte %s of the file with the number %s, and no such file', g.start_byte, g.file_id)
+	from cartstream.ranges g left join cartstream.files f using (file_id)
+	where f.file_id is null`,
 	// The totals of the loads against those of the ranges.
 	`select table_name, '', format('records, inserted, updated, duplicates and dead letters sum to %s by the loads and to %s by the ranges', l.sums, r.sums)
 	from (

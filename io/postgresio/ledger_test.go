@@ -1,0 +1,172 @@
+package postgresio
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// part is a range of a file that has three, 100 bytes and two records each.
+func part(file record.File, index int64) []*record.Record[item] {
+	return rangeOf[item](&record.Range{
+		File: file, Fingerprint: "f1", Start: 100 * index, End: 100 * (index + 1), FirstLine: 2 + 2*index, Index: index, Last: index == 2,
+	}, items(int(10*index), int(10*index+2))...)
+}
+
+func markerOf(file record.File, kind record.Kind) *record.Record[item] {
+	fault := &record.Fault{Code: "c", Message: "m"}
+	return &record.Record[item]{Kind: kind, Fault: fault, Source: record.Source{
+		Range: &record.Range{File: file, Fingerprint: "f1", Last: true, Failure: fault},
+	}}
+}
+
+func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
+	w := newWorld(t, itemTable, "create table other (like items including all)")
+	s := newSink[item](w, "items")
+	for _, load := range [][]*record.Record[item]{
+		part(testFile("part"), 0), part(testFile("part"), 2),
+		part(testFile("whole"), 0), part(testFile("whole"), 1), part(testFile("whole"), 2),
+		{markerOf(testFile("failed"), record.KindFileFailed)},
+		{markerOf(testFile("superseded"), record.KindSuperseded)},
+		{markerOf(testFile("unreadable"), record.KindUnreadable)},
+		{markerOf(testFile("readable again"), record.KindUnreadable)}, part(testFile("readable again"), 1),
+		part(testFile("unreadable half way"), 1), {markerOf(testFile("unreadable half way"), record.KindUnreadable)},
+		wholeRange[item](testFile("no UTF-8 \xff")),
+	} {
+		s.load(load...)
+	}
+	newer := testFile("whole")
+	newer.Modified++
+	longer := testFile("whole")
+	longer.Size++
+	loading := func(done ...int64) record.FileState {
+		return record.FileState{Status: record.StatusLoading, Fingerprint: "f1", Done: done}
+	}
+	unreadable := func(s record.FileState) record.FileState {
+		s.UnreadableSince = -1 // some time
+		return s
+	}
+	cases := []struct {
+		file record.File
+		want record.FileState
+	}{
+		{testFile("never seen"), record.FileState{}},
+		{testFile("part"), loading(0, 200)},
+		{testFile("whole"), record.FileState{Status: record.StatusLoaded}},
+		{newer, record.FileState{}},
+		{longer, record.FileState{}},
+		{testFile("failed"), record.FileState{Status: record.StatusFailed}},
+		{testFile("superseded"), record.FileState{Status: record.StatusSuperseded}},
+		{testFile("unreadable"), unreadable(loading())},
+		{testFile("readable again"), loading(100)},
+		{testFile("unreadable half way"), unreadable(loading(100))},
+		{testFile("no UTF-8 \xff"), record.FileState{Status: record.StatusLoaded}},
+		{testFile("whole"), record.FileState{Status: record.StatusLoaded}}, // asked for twice
+	}
+	var files []record.File
+	for _, c := range cases {
+		files = append(files, c.file)
+	}
+	states, err := Ledger{Run: w.run, Database: w.db, Table: "items", Fingerprint: "f1"}.Lookup(t.Context(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		got := states[i]
+		if since := time.UnixMicro(got.UnreadableSince); got.UnreadableSince != 0 && time.Since(since) < time.Hour {
+			got.UnreadableSince = -1
+		}
+		if len(got.Done) == 0 {
+			got.Done = nil
+		}
+		if len(c.want.Done) == 0 {
+			c.want.Done = nil
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%q: got %+v, want %+v", c.file.Path, got, c.want)
+		}
+	}
+	for _, table := range []string{"other", "public.other", "not_there", "no.schema"} {
+		states, err := Ledger{Run: w.run, Database: w.db, Table: table}.Lookup(t.Context(), files)
+		if err != nil || len(states) != len(files) {
+			t.Fatalf("%s: %d states, %v", table, len(states), err)
+		}
+		for i, s := range states {
+			if s.Status != record.StatusUnknown {
+				t.Errorf("%s: %q is %+v", table, files[i].Path, s)
+			}
+		}
+	}
+}
+
+func TestLedgerAnswersInOrder(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items")
+	var files []record.File
+	for i := range 1000 {
+		f := testFile(fmt.Sprint(i))
+		files = append(files, f)
+		if i%3 == 0 {
+			if err := s.bundleIn(part(f, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.fn.FinishBundle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	states, err := Ledger{Run: w.run, Database: w.db, Table: "items"}.Lookup(t.Context(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range states {
+		if want := map[bool]record.Status{true: record.StatusLoading}[i%3 == 0]; s.Status != want {
+			t.Errorf("file %d: got %+v", i, s)
+		}
+	}
+	if states, err := (Ledger{Run: w.run, Database: w.db, Table: "items"}).Lookup(t.Context(), nil); err != nil || len(states) != 0 {
+		t.Errorf("no files: got %v, %v", states, err)
+	}
+}
+
+func TestLookupOfATableWithAnImpossibleName(t *testing.T) {
+	w := newWorld(t)
+	if _, err := (Ledger{Run: w.run, Database: w.db, Table: "a.b.c"}).Lookup(t.Context(), nil); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestLookupWaitsForTheDatabase(t *testing.T) {
+	retryFast(t)
+	w, _, back := awayAfterSetup(t)
+	log := captureLog(t)
+	l := Ledger{Run: w.run, Database: w.db, Table: "items"}
+	done := inBackground(func() error {
+		_, err := l.Lookup(context.Background(), []record.File{testFile("a")})
+		return err
+	})
+	waitUntil(t, "a retry", func() bool { return retryLine.MatchString(log.String()) })
+	back()
+	if err := result(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLookupEndsWithTheRun(t *testing.T) {
+	w, _, _ := awayAfterSetup(t)
+	l := Ledger{Run: w.run, Database: w.db, Table: "items"}
+	done := inBackground(func() error {
+		_, err := l.Lookup(context.Background(), []record.File{testFile("a")})
+		return err
+	})
+	runctl.Of(w.run).Drain(10 * time.Millisecond)
+	if err := result(t, done); err == nil || !strings.Contains(err.Error(), "draining") {
+		t.Errorf("got %v", err)
+	}
+}
