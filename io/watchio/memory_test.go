@@ -24,6 +24,8 @@ type memory struct {
 	// asked counts files, batches the calls; largest is the largest call.
 	asked, batches, largest int
 	err                     error
+	// onLookup is called first, without the lock.
+	onLookup func()
 }
 
 var memories sync.Map
@@ -39,6 +41,9 @@ func newLedger(t testing.TB) (memoryLedger, *memory) {
 func (l memoryLedger) Lookup(ctx context.Context, files []record.File) ([]record.FileState, error) {
 	v, _ := memories.Load(l.Name)
 	m := v.(*memory)
+	if m.onLookup != nil {
+		m.onLookup()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked, m.batches, m.largest = m.asked+len(files), m.batches+1, max(m.largest, len(files))

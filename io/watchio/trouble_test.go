@@ -174,6 +174,10 @@ func TestAGraphThatCanNotWorkPanics(t *testing.T) {
 		{"a broken pattern", "in/[a.csv", nil},
 		{"a negative interval", "in/*.csv", []Option{WithTriggerInterval(-1)}},
 		{"no file a trigger", "in/*.csv", []Option{WithMaxFilesPerTrigger(0)}},
+		{"a negative bound of bytes", "in/*.csv", []Option{WithMaxBytesPerTrigger(-1)}},
+		{"a negative age", "in/*.csv", []Option{WithMinimumAge(-1)}},
+		{"a broken pattern among several", "in/*.csv", []Option{WithPatterns("in/a*", "in/[a.csv")}},
+		{"a store that is not known here", "in/*.csv", []Option{WithPatterns("s3://bucket/*.csv")}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
