@@ -35,8 +35,10 @@ func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
 		{markerOf(testFile("failed"), record.KindFileFailed)},
 		{markerOf(testFile("superseded"), record.KindSuperseded)},
 		{markerOf(testFile("unreadable"), record.KindUnreadable)},
-		{markerOf(testFile("readable again"), record.KindUnreadable)}, part(testFile("readable again"), 1),
-		part(testFile("unreadable half way"), 1), {markerOf(testFile("unreadable half way"), record.KindUnreadable)},
+		{markerOf(testFile("readable again"), record.KindUnreadable)},
+		part(testFile("readable again"), 1),
+		part(testFile("unreadable half way"), 1),
+		{markerOf(testFile("unreadable half way"), record.KindUnreadable)},
 		wholeRange[item](testFile("no UTF-8 \xff")),
 	} {
 		s.load(load...)

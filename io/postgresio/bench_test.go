@@ -1,0 +1,132 @@
+package postgresio
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/cartstream/cartstream/internal/pgtest"
+	"github.com/cartstream/cartstream/transforms/decimal"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+func init() { Register[event]() }
+
+// event is as wide as the rows that the product loads.
+type event struct {
+	ID       uuid.UUID        `db:"event_id"`
+	User     string           `db:"user_id"`
+	Product  string           `db:"product_id"`
+	Name     string           `db:"product_name"`
+	Category string           `db:"product_category"`
+	Type     string           `db:"event_type"`
+	Price    *decimal.Decimal `db:"price"`
+	At       time.Time        `db:"event_timestamp"`
+}
+
+const eventTable = `create table events (event_id uuid primary key, user_id text not null, product_id text not null, product_name text,
+	product_category text, event_type text not null, price numeric(12,2), event_timestamp timestamptz not null, ingested_at timestamptz default now())`
+
+func eventOf(i int) event {
+	e := event{
+		User: fmt.Sprintf("USER_%06d", i%1000), Product: fmt.Sprintf("PROD_%06d", i%50), Name: "Wireless Headphones",
+		Category: "Electronics", Type: "view", At: time.UnixMicro(1_770_000_000_000_000 + int64(i)).UTC(),
+	}
+	e.ID = uuid.NewMD5(uuid.Nil, binary.BigEndian.AppendUint64(nil, uint64(i)))
+	if i%3 == 0 {
+		e.Type, e.Price = "purchase", price("19.99")
+	}
+	return e
+}
+
+// BenchmarkLoad loads batches of 50,000 rows, from records in memory to
+// committed, with two connections. An operation is a row.
+func BenchmarkLoad(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		again bool // all rows are there already
+	}{{"new rows", false}, {"duplicates", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			fn, ranges := benchSink(b)
+			send := func(run int) {
+				for i, records := range ranges {
+					r := *records[0].Source.Range
+					r.File.Path = fmt.Sprint(run, i)
+					for _, rec := range records {
+						rec.Source.Range = &r
+						if err := fn.ProcessElement(context.Background(), rec); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				if err := fn.FinishBundle(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if c.again {
+				send(0)
+			}
+			b.ResetTimer()
+			send(1)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// benchSink is a sink into an empty table and b.N rows in ranges of 10,000.
+func benchSink(b *testing.B) (*loadFn[event], [][]*record.Record[event]) {
+	db := SetURL(b.Name(), pgtest.Database(b))
+	if err := Migrate(context.Background(), db, eventTable); err != nil {
+		b.Fatal(err)
+	}
+	fn := &loadFn[event]{Options: newLoadOptions("events", []Option{WithRun(uuid.NewString()), WithDatabase(db), WithFlush(50_000, time.Hour)})}
+	if err := fn.Setup(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = fn.Teardown() })
+	const each = 10_000
+	var ranges [][]*record.Record[event]
+	for from := 0; from < b.N; from += each {
+		var values []any
+		for i := from; i < min(from+each, b.N); i++ {
+			values = append(values, eventOf(i))
+		}
+		ranges = append(ranges, wholeRange[event](record.File{Size: each * 120}, values...))
+	}
+	return fn, ranges
+}
+
+// BenchmarkEncode turns rows into tuples of COPY's binary form.
+func BenchmarkEncode(b *testing.B) {
+	fields, err := fieldsOf(reflect.TypeFor[event]())
+	if err != nil {
+		b.Fatal(err)
+	}
+	tab := &table{name: "events"}
+	for i, f := range fields {
+		tab.columns = append(tab.columns, column{name: f.column, typeOID: []uint32{
+			pgtype.UUIDOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.NumericOID, pgtype.TimestamptzOID,
+		}[i]})
+	}
+	tab.key = tab.columns[0]
+	enc, err := newRowEncoder(fields, tab, pgtype.NewMap())
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := eventOf(3)
+	dst, refused := enc.appendTuple(nil, pointerTo(&e))
+	if refused != nil {
+		b.Fatal(refused)
+	}
+	b.SetBytes(int64(len(dst)))
+	b.ReportAllocs()
+	for b.Loop() {
+		dst, _ = enc.appendTuple(dst[:0], pointerTo(&e))
+	}
+}
