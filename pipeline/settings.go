@@ -91,28 +91,34 @@ func DefaultSettings() Settings {
 	}
 }
 
-// LoadSettings reads a settings file over the defaults. With an empty path it
-// reads SettingsFile from the working folder, or returns the defaults where
-// there is none. An error holds every mistake of the file as a *SettingsError.
+// LoadSettings reads a settings file over the defaults, and the variables
+// CARTSTREAM_<SECTION>_<KEY> of the environment over both. With an empty path
+// it reads SettingsFile from the working folder, where it is there. An error
+// holds every mistake as a *SettingsError.
 func LoadSettings(path string) (Settings, error) {
+	s, _, err := SettingsInForce(path)
+	return s, err
+}
+
+// SettingsInForce is LoadSettings that tells, too, where each value came from.
+// Secrets are not shown.
+func SettingsInForce(path string) (Settings, []Setting, error) {
 	optional := path == ""
 	if optional {
 		path = SettingsFile
 	}
 	text, err := os.ReadFile(path)
-	switch {
-	case optional && errors.Is(err, fs.ErrNotExist):
-		return DefaultSettings(), nil
-	case err != nil:
-		return Settings{}, fmt.Errorf("reading the settings: %w", err)
+	if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
+		return Settings{}, nil, fmt.Errorf("reading the settings: %w", err)
 	}
-	return parseSettings(path, text)
+	return parseSettings(path, text, os.Environ())
 }
 
 // SettingsError is one mistake in a settings file.
 type SettingsError struct {
 	File string
-	// Line is 1-based; 0 where the mistake is the file's as a whole.
+	// Line is 1-based; 0 where the mistake is the file's as a whole, or where
+	// File is the name of a variable.
 	Line int
 	// Key is the key with its section, as in "streaming.input"; empty where the
 	// mistake is no key's.

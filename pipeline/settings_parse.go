@@ -20,11 +20,18 @@ type settingsSection struct {
 	keys []settingsKey
 }
 
-// settingsKey is a key and the parser of its value, which stores the value or
-// returns what is wrong with it.
+// settingsKey is a key and its value.
 type settingsKey struct {
-	name string
-	set  func(*yaml.Node) error
+	name  string
+	value settingsValue
+}
+
+// settingsValue binds a field of Settings.
+type settingsValue struct {
+	// set parses and stores a value, or returns what is wrong with it.
+	set func(*yaml.Node) error
+	// get returns the value in force, for people, without any secret.
+	get func() string
 }
 
 // sections binds the keys of the file to the fields of s.
@@ -57,19 +64,23 @@ func (s *Settings) sections() []settingsSection {
 type settingsParser struct {
 	file     string
 	sections []settingsSection
+	origins  map[string]string
 	errs     []error
 }
 
-func parseSettings(file string, text []byte) (Settings, error) {
+// parseSettings reads the text of a file over the defaults, and an environment
+// over that.
+func parseSettings(file string, text []byte, environ []string) (Settings, []Setting, error) {
 	s := DefaultSettings()
-	p := &settingsParser{file: file, sections: s.sections()}
+	p := &settingsParser{file: file, sections: s.sections(), origins: map[string]string{}}
 	if root := p.document(text); root != nil {
 		p.root(root)
 	}
+	p.environment(environ)
 	if len(p.errs) > 0 {
-		return Settings{}, errors.Join(p.errs...)
+		return Settings{}, nil, errors.Join(p.errs...)
 	}
-	return s, nil
+	return s, p.inForce(), nil
 }
 
 func (p *settingsParser) fail(line int, key, format string, args ...any) {
@@ -124,9 +135,11 @@ func (p *settingsParser) section(s settingsSection, n *yaml.Node) {
 		names[i] = k.name
 	}
 	p.mapping(n, s.name, names, func(i int, value *yaml.Node) {
-		if err := s.keys[i].set(value); err != nil {
-			p.fail(value.Line, s.name+"."+names[i], "%s", err)
+		key := join(s.name, names[i])
+		if err := s.keys[i].value.set(value); err != nil {
+			p.fail(value.Line, key, "%s", err)
 		}
+		p.origins[key] = fmt.Sprintf("%s:%d", p.file, value.Line)
 	})
 }
 

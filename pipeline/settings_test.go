@@ -83,7 +83,7 @@ func TestDurations(t *testing.T) {
 		"500ms": 500 * time.Millisecond, "500 milliseconds": 500 * time.Millisecond, "1.5 minutes": 90 * time.Second,
 		"2 hours": 2 * time.Hour, "1m30s": 90 * time.Second, "0": 0, "0s": 0, `"0"`: 0, "87600h": 10 * 365 * 24 * time.Hour,
 	} {
-		got, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"))
+		got, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err != nil || got.Streaming.TriggerInterval.Duration() != want {
 			t.Errorf("%s: got %v, error %v", text, got.Streaming.TriggerInterval, err)
 		}
@@ -91,7 +91,7 @@ func TestDurations(t *testing.T) {
 	for _, text := range []string{
 		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "1 s 2 s", `""`, "~", "0x0",
 	} {
-		_, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"))
+		_, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err == nil {
 			t.Errorf("%s was taken", text)
 			continue
@@ -141,7 +141,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseSettings("f", []byte(c.text))
+			got, _, err := parseSettings("f", []byte(c.text), nil)
 			if err == nil {
 				t.Fatalf("taken as %+v", got)
 			}
@@ -165,7 +165,7 @@ func TestMistakesThatOthersFind(t *testing.T) {
 		"broken pattern":         {"streaming:\n  input: \"[\"\n", "f:2: streaming.input: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := parseSettings("f", []byte(c.text))
+			_, _, err := parseSettings("f", []byte(c.text), nil)
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %s...", err, c.want)
 			}
@@ -175,7 +175,7 @@ func TestMistakesThatOthersFind(t *testing.T) {
 
 func TestPasswordIsNotInTheError(t *testing.T) {
 	for _, text := range []string{"mysql://u:geheim@h/d", "\"postgres://u:geheim@h:port/d%zz\"", "u:geheim@h", "[geheim]"} {
-		_, err := parseSettings("f", []byte("postgres:\n  url: "+text+"\n"))
+		_, _, err := parseSettings("f", []byte("postgres:\n  url: "+text+"\n"), nil)
 		if err == nil {
 			t.Errorf("%s was taken", text)
 		} else if strings.Contains(err.Error(), "geheim") {
@@ -215,7 +215,7 @@ func FuzzSettings(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseSettings("the-file", []byte(text))
+		s, _, err := parseSettings("the-file", []byte(text), nil)
 		if err != nil {
 			for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
 				if one := (*SettingsError)(nil); !errors.As(e, &one) || one.File != "the-file" || one.Message == "" {

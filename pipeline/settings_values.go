@@ -32,8 +32,8 @@ func unlike(n *yaml.Node, allowed string) error {
 }
 
 // textSetting takes a text that check, where it is given, agrees with.
-func textSetting(to *string, check func(string) error) func(*yaml.Node) error {
-	return func(n *yaml.Node) error {
+func textSetting(to *string, check func(string) error) settingsValue {
+	set := func(n *yaml.Node) error {
 		if n.ShortTag() != "!!str" || n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
 			return unlike(n, allowedText)
 		}
@@ -45,6 +45,7 @@ func textSetting(to *string, check func(string) error) func(*yaml.Node) error {
 		*to = n.Value
 		return nil
 	}
+	return settingsValue{set, func() string { return *to }}
 }
 
 func checkTable(name string) error {
@@ -63,8 +64,8 @@ func checkInsertMode(mode string) error {
 }
 
 // urlSetting never repeats what it found, which may hold a password.
-func urlSetting(to *string) func(*yaml.Node) error {
-	return func(n *yaml.Node) error {
+func urlSetting(to *string) settingsValue {
+	set := func(n *yaml.Node) error {
 		u, err := url.Parse(n.Value)
 		if n.Kind != yaml.ScalarNode || err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 			return errors.New("found something else (not shown, it may hold a password); allowed is " + allowedURL)
@@ -72,10 +73,19 @@ func urlSetting(to *string) func(*yaml.Node) error {
 		*to = n.Value
 		return nil
 	}
+	return settingsValue{set, func() string { return hidden(*to) }}
 }
 
-func countSetting(to *int) func(*yaml.Node) error {
-	return func(n *yaml.Node) error {
+// hidden tells whether there is a value that is not to be shown.
+func hidden(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(set, not shown)"
+}
+
+func countSetting(to *int) settingsValue {
+	set := func(n *yaml.Node) error {
 		var v int64
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < 1 || v > maxCount {
 			return unlike(n, allowedCount)
@@ -83,10 +93,11 @@ func countSetting(to *int) func(*yaml.Node) error {
 		*to = int(v)
 		return nil
 	}
+	return settingsValue{set, func() string { return strconv.Itoa(*to) }}
 }
 
-func secondsSetting(to *Duration) func(*yaml.Node) error {
-	return func(n *yaml.Node) error {
+func secondsSetting(to *Duration) settingsValue {
+	set := func(n *yaml.Node) error {
 		var v float64
 		number := n.ShortTag() == "!!int" || n.ShortTag() == "!!float"
 		if n.Kind != yaml.ScalarNode || !number || n.Decode(&v) != nil ||
@@ -96,10 +107,11 @@ func secondsSetting(to *Duration) func(*yaml.Node) error {
 		*to = Duration(math.Round(v * float64(time.Second)))
 		return nil
 	}
+	return settingsValue{set, func() string { return strconv.FormatFloat(to.Duration().Seconds(), 'g', -1, 64) }}
 }
 
-func durationSetting(to *Duration) func(*yaml.Node) error {
-	return func(n *yaml.Node) error {
+func durationSetting(to *Duration) settingsValue {
+	set := func(n *yaml.Node) error {
 		text := n.ShortTag() == "!!str" || n.ShortTag() == "!!int" && n.Value == "0"
 		if n.Kind != yaml.ScalarNode || !text {
 			return unlike(n, allowedDuration)
@@ -111,6 +123,7 @@ func durationSetting(to *Duration) func(*yaml.Node) error {
 		*to = Duration(d)
 		return nil
 	}
+	return settingsValue{set, func() string { return to.String() }}
 }
 
 var (

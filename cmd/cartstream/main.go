@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cartstream/cartstream/internal/embeddedpg"
+	"github.com/cartstream/cartstream/pipeline"
 )
 
 func main() {
@@ -65,6 +66,8 @@ type app struct {
 	logFormat      string
 }
 
+func (a *app) settings() (pipeline.Settings, error) { return pipeline.LoadSettings(a.configPath) }
+
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	a := &app{stdout: stdout, stderr: stderr}
 	root := &cobra.Command{
@@ -86,6 +89,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	root.SetErr(stderr)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "settings file (default: settings.yaml, where there is one)")
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
-	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newMigrate(a))
+	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newMigrate(a), newConfig(a))
 	return root
 }
