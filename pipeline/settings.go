@@ -108,7 +108,7 @@ func SettingsInForce(path string) (Settings, []Setting, error) {
 		path = SettingsFile
 	}
 	text, err := os.ReadFile(path)
-	if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
+	if err != nil && (!optional || !errors.Is(err, fs.ErrNotExist)) {
 		return Settings{}, nil, fmt.Errorf("reading the settings: %w", err)
 	}
 	return parseSettings(path, text, os.Environ())
