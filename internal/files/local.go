@@ -44,10 +44,11 @@ func (w *walker) deep(folder string, parts []string, typed bool) {
 
 // match matches parts, of which the first has wildcards, with what a folder holds.
 func (w *walker) match(folder string, entries []fs.DirEntry, parts []string) {
-	part, rest := parts[0], parts[1:]
+	rest := parts[1:]
+	fit := fits(parts[0], len(rest) == 0)
 	for _, entry := range entries {
 		name := entry.Name()
-		if !fits(part, name, len(rest) == 0) {
+		if !fit(name) {
 			continue
 		}
 		if len(rest) == 0 {

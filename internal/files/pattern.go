@@ -146,16 +146,25 @@ func match(parts, names []string) bool {
 	if !hasMeta(part) {
 		return part == name && match(parts[1:], names[1:])
 	}
-	return fits(part, name, len(parts) == 1) && match(parts[1:], names[1:])
+	return fits(part, len(parts) == 1)(name) && match(parts[1:], names[1:])
 }
 
-// fits reports whether a part with wildcards matches a name.
-func fits(part, name string, file bool) bool {
-	if hidden(name) && (file || part[0] != name[0]) {
-		return false
+// fits returns whether a part with wildcards matches a name, as a function: a
+// folder may hold a hundred thousand names.
+func fits(part string, file bool) func(name string) bool {
+	like := func(name string) bool {
+		ok, _ := filepath.Match(part, name)
+		return ok
 	}
-	ok, _ := filepath.Match(part, name)
-	return ok
+	before, after, _ := strings.Cut(part, "*")
+	if len(before)+1+len(after) == len(part) && !hasMeta(before+after) {
+		like = func(name string) bool {
+			return len(name) >= len(part)-1 && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
+		}
+	}
+	return func(name string) bool {
+		return (!hidden(name) || !file && part[0] == name[0]) && like(name)
+	}
 }
 
 func hasMeta(part string) bool { return strings.ContainsAny(part, `*?[\`) }

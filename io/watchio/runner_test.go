@@ -82,7 +82,7 @@ func TestAWatcherThatIsHeldUpIsNotJoinedByAnother(t *testing.T) {
 		file := write(t, filepath.Join(dir, "a.csv"), "a", 1)
 		j := r.watch(t, filepath.Join(dir, "*.csv"), ledger, nil)
 		eventually(t, "the first watcher", func() bool { return held.Load() > 0 })
-		<-time.After(2 * time.Second)
+		<-time.After(time.Second)
 		if most.Load() != 1 || held.Load() != 1 {
 			t.Errorf("%d watchers run", held.Load())
 		}
