@@ -90,12 +90,12 @@ func (s *scene) write(name, content string) {
 
 // generate has the generator write files of so many events into in/, with all
 // kinds of faults, and returns its manifest, which is written to manifest.json.
-func (s *scene) generate(events, batch int, flags ...string) generator.Manifest {
+func (s *scene) generate(events, batch int) generator.Manifest {
 	s.Helper()
-	s.run(exitDone, append([]string{"generate", "--output", "in", "--interval", "0", "--seed", "7",
+	s.run(exitDone, "generate", "--output", "in", "--interval", "0", "--seed", "7",
 		"--count", fmt.Sprint(events), "--batch-size", fmt.Sprint(batch),
 		"--duplicate-rate", "0.02", "--invalid-rate", "0.01", "--corrupt-rate", "0.01", "--future-rate", "0.005",
-		"--manifest", "manifest.json"}, flags...)...)
+		"--manifest", "manifest.json")
 	m, err := generator.ReadManifest(s.path("manifest.json"))
 	if err != nil {
 		s.Fatal(err)
