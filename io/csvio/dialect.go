@@ -94,7 +94,7 @@ func (d Dialect) validateFor(s *schema) error {
 	if err := d.Validate(); err != nil || d.Header {
 		return err
 	}
-	if _, fault := matchHeader(d.Columns, s); fault != nil {
+	if _, fault := d.matchColumns(s); fault != nil {
 		return fmt.Errorf("columns: column %q: %s", fault.Column, fault.Message)
 	}
 	return nil

@@ -25,7 +25,7 @@ type header struct {
 // end, is raw. A file that should have one and has none has no records.
 func (f *format) headerOf(raw []byte, s *schema) (*header, *record.Fault) {
 	if !f.dialect.Header {
-		return matchHeader(f.dialect.Columns, s)
+		return f.dialect.matchColumns(s)
 	}
 	if len(raw) == 0 {
 		return &header{}, nil
@@ -34,11 +34,17 @@ func (f *format) headerOf(raw []byte, s *schema) (*header, *record.Fault) {
 	if fault != nil {
 		return nil, fault
 	}
-	return matchHeader(names, s)
+	return matchHeader(names, s, "the header has ")
 }
 
-// matchHeader checks the names of the columns against T's schema.
-func matchHeader(names []string, s *schema) (*header, *record.Fault) {
+// matchColumns is for files without a header.
+func (d Dialect) matchColumns(s *schema) (*header, *record.Fault) {
+	return matchHeader(d.Columns, s, "there are ")
+}
+
+// matchHeader checks the names of the columns against T's schema. has begins
+// what a message says of the names.
+func matchHeader(names []string, s *schema, has string) (*header, *record.Fault) {
 	h := &header{width: len(names), fields: make([]int, len(names))}
 	seen := make([]bool, len(s.columns))
 	for i, name := range names {
@@ -48,14 +54,14 @@ func matchHeader(names []string, s *schema) (*header, *record.Fault) {
 			h.fields[i] = -1
 			h.unknown = append(h.unknown, name)
 		case seen[c]:
-			return nil, invalidHeader(name, "the column stands there twice"+has(names))
+			return nil, invalidHeader(name, "the column stands there twice; "+has+quoteList(names))
 		default:
 			h.fields[i], seen[c] = c, true
 		}
 	}
 	for i, c := range s.columns {
 		if !seen[i] && !c.optional {
-			return nil, invalidHeader(c.name, "the column is required and missing"+has(names))
+			return nil, invalidHeader(c.name, "the column is required and missing; "+has+quoteList(names))
 		}
 	}
 	return h, nil
@@ -86,8 +92,6 @@ func (f *format) notText(header string) string {
 	}
 	return "the header is not UTF-8, and no other encoding is set: " + quoteShort(header)
 }
-
-func has(names []string) string { return "; the header has " + quoteList(names) }
 
 func invalidHeader(column, message string) *record.Fault {
 	return &record.Fault{Code: record.CodeInvalidHeader, Column: column, Message: message}

@@ -73,9 +73,15 @@ func splitWith[T any](t testing.TB, w record.Work, open opener, chunk int64, opt
 
 func readWith[T any](t testing.TB, ranges []record.Range, open opener, opts ...Option) []*record.Record[T] {
 	t.Helper()
+	return readChunks[T](t, ranges, open, windowChunk, opts...)
+}
+
+// readChunks reads streams in chunks of a size of one's own.
+func readChunks[T any](t testing.TB, ranges []record.Range, open opener, chunk int64, opts ...Option) []*record.Record[T] {
+	t.Helper()
 	fn := &readFn[T]{Run: newOptions(opts).run}
 	fn.Setup()
-	fn.open = open
+	fn.open, fn.chunk = open, chunk
 	var recs []*record.Record[T]
 	for _, r := range ranges {
 		if err := fn.ProcessElement(t.Context(), r, func(r *record.Record[T]) { recs = append(recs, r) }); err != nil {

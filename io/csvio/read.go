@@ -39,6 +39,7 @@ type readFn[T any] struct {
 	Run string
 
 	open    opener
+	chunk   int64
 	schema  *schema
 	formats formats
 	// What the latest range was read by: its file's other ranges share it.
@@ -51,7 +52,7 @@ type readFn[T any] struct {
 }
 
 func (fn *readFn[T]) Setup() {
-	fn.open = openLocal
+	fn.open, fn.chunk = openLocal, windowChunk
 	fn.schema = mustSchema[T]()
 }
 

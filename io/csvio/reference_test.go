@@ -1,10 +1,13 @@
 package csvio
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -24,6 +27,7 @@ const abcHeader = "a,b,c\n"
 type reference struct {
 	content string
 	max     int
+	d       Dialect
 }
 
 // refRecord is a record as the reference sees it.
@@ -35,7 +39,11 @@ type refRecord struct {
 
 func (r reference) records() []refRecord {
 	var recs []refRecord
-	for pos := 0; pos < len(r.content); {
+	for pos := r.start(); pos < len(r.content); {
+		if r.is(r.content[pos], r.d.Comment) {
+			pos = r.lineEnd(pos)
+			continue
+		}
 		end, code := r.end(pos)
 		if rest := r.content[pos:end]; rest != "\n" && rest != "\r\n" && rest != "\r" {
 			recs = append(recs, refRecord{pos, end, 1 + strings.Count(r.content[:pos], "\n"), code})
@@ -45,6 +53,22 @@ func (r reference) records() []refRecord {
 	return recs
 }
 
+// start is after a byte order mark, which one-byte encodings have none of.
+func (r reference) start() int {
+	if strings.HasPrefix(r.content, "\xef\xbb\xbf") && r.d.Encoding == EncodingUTF8 {
+		return 3
+	}
+	return 0
+}
+
+// is compares with a character that the dialect may have or not.
+func (r reference) is(c, char byte) bool { return char != 0 && c == char }
+
+// trims reports whether the dialect takes c off the ends of fields.
+func (r reference) trims(c byte) bool {
+	return r.d.Trim && (c == ' ' || c == '\t') && c != r.d.Delimiter
+}
+
 // end returns where the record at pos ends.
 func (r reference) end(pos int) (int, string) {
 	inQuotes, atStart, closed := false, true, false
@@ -52,20 +76,23 @@ func (r reference) end(pos int) (int, string) {
 		if i > pos+r.max {
 			return r.lineEnd(pos), record.CodeRecordTooLarge
 		}
+		quote := r.is(r.content[i], r.d.Quote)
 		switch c := r.content[i]; {
 		case inQuotes:
-			inQuotes, closed = c != '"', c == '"'
+			inQuotes, closed = !quote, quote
 		case c == '\n':
 			return i + 1, ""
-		case closed && c == '"':
+		case closed && quote && r.is(r.content[i-1], r.d.Quote):
 			inQuotes, closed = true, false
+		case closed && r.trims(c):
 		case closed && c == '\r' && (i+1 == len(r.content) || r.content[i+1] == '\n'):
-		case closed && c != ',':
+		case closed && c != r.d.Delimiter:
 			return r.brokenEnd(pos, i)
-		case c == ',':
+		case c == r.d.Delimiter:
 			atStart, closed = true, false
+		case atStart && r.trims(c):
 		default:
-			inQuotes, atStart = c == '"' && atStart, false
+			inQuotes, atStart = quote && atStart, false
 		}
 	}
 	if len(r.content)-pos > r.max {
@@ -75,6 +102,69 @@ func (r reference) end(pos int) (int, string) {
 		return r.lineEnd(pos), record.CodeMalformedCSV
 	}
 	return len(r.content), ""
+}
+
+// text returns a record, without its line end, as UTF-8.
+func (r reference) text(raw string) string {
+	table := map[string]*charmap.Charmap{EncodingLatin1: charmap.ISO8859_1, EncodingWindows1252: charmap.Windows1252}[r.d.Encoding]
+	if table == nil {
+		return raw
+	}
+	text, err := table.NewDecoder().String(raw)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// fields takes a record apart. ok is false when it is malformed.
+func (r reference) fields(s string) (fields []string, ok bool) {
+	for {
+		for s != "" && r.trims(s[0]) {
+			s = s[1:]
+		}
+		var field string
+		if s != "" && r.is(s[0], r.d.Quote) {
+			if field, s, ok = r.quoted(s[1:]); !ok {
+				return nil, false
+			}
+		} else {
+			for s != "" && s[0] != r.d.Delimiter {
+				if r.is(s[0], r.d.Quote) {
+					return nil, false
+				}
+				field, s = field+s[:1], s[1:]
+			}
+			for field != "" && r.trims(field[len(field)-1]) {
+				field = field[:len(field)-1]
+			}
+			if slices.Contains(r.d.NullValue, field) {
+				field = ""
+			}
+		}
+		fields = append(fields, field)
+		if s == "" {
+			return fields, true
+		}
+		s = s[1:]
+	}
+}
+
+func (r reference) quoted(s string) (field, rest string, ok bool) {
+	for ; s != ""; s = s[1:] {
+		switch {
+		case s[0] != r.d.Quote:
+			field += s[:1]
+		case len(s) > 1 && s[1] == r.d.Quote:
+			field += s[:1]
+			s = s[1:]
+		default:
+			for s = s[1:]; s != "" && r.trims(s[0]); s = s[1:] {
+			}
+			return field, s, s == "" || s[0] == r.d.Delimiter
+		}
+	}
+	return "", "", false
 }
 
 // brokenEnd is the end of a record with something wrong after a closing quote.
@@ -98,9 +188,15 @@ func (r reference) lineEnd(pos int) int {
 func checkFile(t *testing.T, content string, chunk int64, opts ...Option) []*record.Record[abc] {
 	t.Helper()
 	f, open := inMemory(content)
-	l := newOptions(opts).limits
+	o := newOptions(opts)
+	l := o.limits
+	ref := reference{content, int(l.RecordBytes), o.dialect}
+	want, start := ref.records(), ref.start()
+	if o.dialect.Header {
+		start, want = want[0].end, want[1:]
+	}
 	ranges := splitWith[abc](t, record.Work{File: f}, open, chunk, opts...)
-	checkRanges(t, content, l, ranges)
+	checkRanges(t, content, start, l, ranges)
 	var recs []*record.Record[abc]
 	for _, rng := range ranges {
 		got := readWith[abc](t, []record.Range{rng}, open, opts...)
@@ -109,12 +205,11 @@ func checkFile(t *testing.T, content string, chunk int64, opts ...Option) []*rec
 		}
 		recs = append(recs, got[:len(got)-1]...)
 	}
-	want := reference{content, int(l.RecordBytes)}.records()[1:]
 	if len(recs) != len(want) {
 		t.Fatalf("%d records, want %d: %v", len(recs), len(want), want)
 	}
 	for i, rec := range recs {
-		if err := checkRecord(content, l, rec, want[i]); err != nil {
+		if err := ref.check(rec, want[i]); err != nil {
 			t.Fatalf("record %d: %v", i, err)
 		}
 	}
@@ -123,9 +218,9 @@ func checkFile(t *testing.T, content string, chunk int64, opts ...Option) []*rec
 
 // checkRanges holds that ranges cover what follows the header, without gap or
 // overlap, within their bounds.
-func checkRanges(t *testing.T, content string, l limits, ranges []record.Range) {
+func checkRanges(t *testing.T, content string, start int, l limits, ranges []record.Range) {
 	t.Helper()
-	at := int64(strings.IndexByte(content, '\n') + 1)
+	at := int64(start)
 	for i, r := range ranges {
 		if r.Start != at || r.Last != (i == len(ranges)-1) {
 			t.Fatalf("range %d begins at %d, want %d; last is %t", i, r.Start, at, r.Last)
@@ -143,24 +238,43 @@ func checkRanges(t *testing.T, content string, l limits, ranges []record.Range) 
 	}
 }
 
-func checkRecord(content string, l limits, got *record.Record[abc], want refRecord) error {
-	raw := trimLineEnd([]byte(content[want.start:want.end]))
+// check holds a record of a file against the reference's.
+func (r reference) check(got *record.Record[abc], want refRecord) error {
+	raw := string(trimLineEnd([]byte(r.content[want.start:want.end])))
 	if want.code == record.CodeRecordTooLarge {
-		raw = raw[:min(len(raw), int(l.RecordBytes))]
+		raw = raw[:min(len(raw), r.max)]
 	}
+	value, code := r.read(raw, want.code)
 	switch {
 	case got.Source.Offset != int64(want.start) || got.Source.Line != int64(want.line):
 		return fmt.Errorf("it stands at offset %d, line %d, want %+v", got.Source.Offset, got.Source.Line, want)
-	case !bytes.Equal(got.Raw, raw):
+	case string(got.Raw) != raw:
 		return fmt.Errorf("its bytes are %q, want %q", got.Raw, raw)
 	case (got.Kind == record.KindFault) != (got.Fault != nil) || !got.Data():
 		return fmt.Errorf("kind %d with fault %v", got.Kind, got.Fault)
-	case got.Kind == record.KindFault && got.Value != abc{}:
-		return fmt.Errorf("a fault has the value %v", got.Value)
-	case want.code != "" && (got.Fault == nil || got.Fault.Code != want.code):
-		return fmt.Errorf("the fault is %v, want %s", got.Fault, want.code)
-	case want.code == "" && got.Fault != nil && got.Fault.Code == record.CodeRecordTooLarge:
-		return fmt.Errorf("the fault is %v, want none of that kind", got.Fault)
+	case got.Value != value:
+		return fmt.Errorf("the value is %q, want %q", got.Value, value)
+	case code == "" && got.Fault != nil || code != "" && (got.Fault == nil || got.Fault.Code != code):
+		return fmt.Errorf("the fault is %v, want %q", got.Fault, code)
 	}
 	return nil
+}
+
+// read returns the value of a record, or the code of its fault.
+func (r reference) read(raw, code string) (abc, string) {
+	if code != "" {
+		return abc{}, code
+	}
+	text := r.text(raw)
+	if !utf8.ValidString(text) {
+		return abc{}, record.CodeInvalidEncoding
+	}
+	fields, ok := r.fields(text)
+	switch {
+	case !ok:
+		return abc{}, record.CodeMalformedCSV
+	case len(fields) != 3:
+		return abc{}, record.CodeWrongFieldCount
+	}
+	return abc{fields[0], fields[1], fields[2]}, ""
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -41,13 +41,8 @@ type file interface {
 // opener opens a file by its path.
 type opener func(path string) (file, error)
 
-func openLocal(path string) (file, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err // not f: a nil *os.File in a file is not nil
-	}
-	return f, nil
-}
+// openLocal opens a file on a local path, or in the store that its scheme names.
+func openLocal(path string) (file, error) { return files.Open(context.Background(), path) }
 
 // source reads one file version. It opens the file when it is needed and anew
 // after an error, and it never returns bytes of another version.

@@ -33,7 +33,8 @@ type stream struct {
 
 func newStream(src *source, d Dialect) *stream {
 	file := &fileReader{src: src}
-	return &stream{file: file, buffered: bufio.NewReaderSize(file, readAhead), encoding: d.Encoding}
+	size := int(min(readAhead, src.version.Size))
+	return &stream{file: file, buffered: bufio.NewReaderSize(file, size), encoding: d.Encoding}
 }
 
 // next implements input.

@@ -19,7 +19,7 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	in := newStream(src, f.dialect)
 	defer in.close()
 	sp := newSplitter(src, f, fn.schema, proto)
-	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, windowChunk, fn.buf)
+	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.win.keep = newKeeper(f.limits)
 	sp.send = func(r record.Range) error { return fn.sendCut(ctx, sp, &r, whole.Done, emit) }
 	err = src.readAt(ctx, nil, 0) // an empty file is opened too
