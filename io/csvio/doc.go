@@ -22,6 +22,24 @@
 // where the field begins. Blank lines are skipped. CRLF inside quotes is kept
 // as it stands. Columns are found by the header's names, in any order.
 //
+// WithDialect takes other delimiters, quotes and comments, files without a
+// header, texts that stand for nothing, trimming and other encodings. A file
+// that was begun with one dialect goes on with it: its fingerprint holds it.
+//
+// # Encodings and compression
+//
+// Latin-1 and Windows-1252 are read in ranges as UTF-8 is, and offsets and raw
+// bytes are the file's own. (Each of their bytes is a character: the five that
+// Windows-1252 leaves open are the control characters of the same number.)
+//
+// Files compressed by gzip, zstd and bzip2 are told by their first bytes, never
+// by their names. They, and UTF-16, are read in sequence, in memory for one
+// range, and offsets and raw bytes are those of the content: decompressed, and
+// as UTF-8 where it is UTF-16. An archive that is cut off or damaged fails the
+// file (corrupt_archive) after the ranges before that place. Formats have their
+// checksum at the end of a block or of all, so bytes that were changed, not cut
+// off, may come out as other content before the file fails.
+//
 // # Bad input
 //
 // Reading is permissive: a record that can't become a T is a fault with its

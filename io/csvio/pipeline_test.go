@@ -63,6 +63,21 @@ func TestPipeline(t *testing.T) {
 			},
 		},
 		{
+			"a compressed file", gzipped(t, orders),
+			[]any{"0 to 0, line 1, 0 records, last true"},
+			[]any{
+				"line 2 offset 21: Ann pays 19.99",
+				`line 3 offset 95: invalid_uuid in "id": nonsense,Bob,1,2026-01-29 10:00:00`,
+				"line 4 offset 130: Cid\nthe second pays <nil>",
+				"end after 3 records",
+			},
+		},
+		{
+			"an archive that is cut off", gzipped(t, orders)[:60],
+			[]any{"0 to 0, line 1, 0 records, last true"},
+			[]any{"corrupt_archive in "},
+		},
+		{
 			"a header that lacks a column", "id,user,price\n",
 			[]any{"0 to 0, line 1, 0 records, last true"},
 			[]any{"invalid_header in placed"},

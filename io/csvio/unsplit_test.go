@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func readSequence(t testing.TB, content string, chunk int64, done []int64, opts 
 func checkUnsplit(t testing.TB, plain, packed string, chunk int64, opts ...Option) {
 	t.Helper()
 	f, open := inMemory(plain)
-	plainly := append(opts[:len(opts):len(opts)], withUTF8)
+	plainly := slices.Concat(opts, []Option{withUTF8})
 	ranges := splitWith[abc](t, record.Work{File: f}, open, chunk, plainly...)
 	want := outcomes(t, readWith[abc](t, ranges, open, plainly...))
 	got := outcomes(t, readSequence(t, packed, chunk, nil, opts...))
