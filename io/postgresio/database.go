@@ -39,7 +39,8 @@ var errBadURL = errors.New("the connection string (DATABASE_URL, PG* or postgres
 
 // sessionSettings hold for every connection: a worker that vanished must free
 // its locks, and our lookups by key must not turn into scans while the
-// planner has no statistics of a table that has just been created. A role that
+// planner has no statistics of a table that has just been created. What is said
+// to be committed must outlive a crash of the server. A role that
 // is called cartstream must not find its tables in the ledger's schema, as
 // "$user" in the search path would have it.
 const sessionSettings = `SELECT
@@ -50,6 +51,7 @@ const sessionSettings = `SELECT
 	set_config('tcp_keepalives_idle', '15', false),
 	set_config('tcp_keepalives_interval', '5', false),
 	set_config('tcp_keepalives_count', '3', false),
+	set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false),
 	set_config('timezone', 'UTC', false),
 	set_config('enable_seqscan', 'off', false),
 	set_config('jit', 'off', false)`

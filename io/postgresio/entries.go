@@ -143,8 +143,8 @@ func (v *versions) add(f record.File) {
 }
 
 const claimSQL = `
-insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, records, is_last, load_id)
-select v.*, $8 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[]) v
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, records, is_last, unsplit, load_id)
+select v.*, $9 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::boolean[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
@@ -156,7 +156,7 @@ type rangeKey struct{ file, start int64 }
 func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
 	wanted := map[rangeKey]*unit{}
 	var files, starts, ends, indexes, lines, records []int64
-	var last []bool
+	var last, unsplit []bool
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
@@ -167,12 +167,12 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		s := u.source
 		files, starts, ends = append(files, id), append(starts, s.Start), append(ends, s.End)
 		indexes, lines, records = append(indexes, s.Index), append(lines, s.FirstLine), append(records, s.Records)
-		last = append(last, s.Last)
+		last, unsplit = append(last, s.Last), append(unsplit, s.Unsplit)
 	}
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, lines, records, last, a.batch.id)
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, lines, records, last, unsplit, a.batch.id)
 	if err != nil {
 		return false, err
 	}

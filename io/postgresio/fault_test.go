@@ -71,13 +71,16 @@ func TestReplyToCommitOfMarkersIsLost(t *testing.T) {
 
 func TestConnectionBreaksAtAnyMessage(t *testing.T) {
 	retryFast(t)
-	values := append(items(0, 20), items(5, 8)...)
-	values = append(values, record.Fault{Code: "c", Message: "m"})
+	url := pgtest.Database(t)
+	w := worldAt(t, url, itemTable)
 	more := true
 	for n := int64(1); more; n++ {
 		t.Run(strconv.FormatInt(n, 10), func(t *testing.T) {
-			url := pgtest.Database(t)
-			w := worldAt(t, url, itemTable)
+			from := 20 * int(n)
+			values := append(items(from, from+20), items(from+5, from+8)...)
+			values = append(values, record.Fault{Code: "c", Message: "m"})
+			w := &world{t: t, db: w.db, pool: w.pool, run: t.Name()}
+			t.Cleanup(func() { runctl.Forget(w.run) })
 			var seen atomic.Int64
 			_, through := newProxy(t, url, func(byte, string) verdict {
 				if seen.Add(1) == n {
@@ -86,9 +89,9 @@ func TestConnectionBreaksAtAnyMessage(t *testing.T) {
 				return pass
 			})
 			s := newSink[item](w, "items", WithDatabase(SetURL(t.Name()+" by proxy", through)))
-			s.load(wholeRange[item](testFile("a.csv"), values...)...)
-			wantHistory(w, "a.csv", "loaded 24 20 3 1")
-			wantSound(w, "items", 20)
+			s.load(wholeRange[item](testFile(t.Name()), values...)...)
+			wantHistory(w, t.Name(), "loaded 24 20 3 1")
+			wantSound(w, "items", 20*n)
 			more = seen.Load() >= n
 		})
 	}
@@ -206,6 +209,23 @@ func TestDrainEndsThoughTheDatabaseIsAway(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBundleOfDroppedRecordsIsAnError has the engine drop what it was handed
+// before FinishBundle looks.
+func TestBundleOfDroppedRecordsIsAnError(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items")
+	s.fn.handed.Add(1)
+	s.fn.done(false)
+	control := runctl.Of(w.run)
+	control.Drain(0)
+	<-control.Context().Done()
+	for range 100 { // a select draws by lot
+		if err := s.fn.FinishBundle(t.Context()); !errors.Is(err, runctl.ErrDrainBound) {
+			t.Fatalf("got %v, want that draining took too long", err)
+		}
 	}
 }
 

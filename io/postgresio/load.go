@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cartstream/cartstream/internal/dofn"
+	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -121,8 +122,17 @@ type loadFn[T any] struct {
 	lost    atomic.Bool    // a unit was not committed
 }
 
-// Setup connects and matches T with the table.
+// Setup connects and matches T with the table. What goes wrong ends the run
+// through its control too: a runner wraps a DoFn's error into its own words.
 func (fn *loadFn[T]) Setup(context.Context) error {
+	err := fn.open()
+	if err != nil {
+		runctl.Of(fn.Options.Run).Fail(err)
+	}
+	return err
+}
+
+func (fn *loadFn[T]) open() error {
 	fields, err := fieldsOf(reflect.TypeFor[T]())
 	if err != nil {
 		return err

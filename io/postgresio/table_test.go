@@ -108,6 +108,7 @@ type moment struct {
 }
 
 func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
+	w := newWorld(t)
 	items := func(opts ...Option) func(w *world) error {
 		return func(w *world) error { return Check[item](w.t.Context(), w.db, "items", opts...) }
 	}
@@ -150,10 +151,8 @@ func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 		{"no table name", "", func(w *world) error { return Check[item](w.t.Context(), w.db, "a.b.c") }, []string{"schema.table"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
-			if c.ddl != "" {
-				w.exec(c.ddl)
-			}
+			w := &world{t: t, db: w.db, pool: w.pool}
+			w.exec("drop schema if exists public, shop cascade; create schema public;" + c.ddl)
 			err := c.check(w)
 			if len(c.says) == 0 {
 				if err != nil {

@@ -26,6 +26,8 @@ create table cartstream.ranges (
     first_line bigint not null,
     records bigint not null,
     is_last boolean not null,
+    -- read in sequence: its bytes are those of the decoded stream
+    unsplit boolean not null,
     load_id uuid not null,
     primary key (file_id, start_byte)
 );
