@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -45,8 +46,15 @@ func DatabaseOf(s Settings) Database {
 	return DatabaseAt(s.Postgres.URL)
 }
 
-// CheckInput tells whether a pattern of files can be watched.
-func CheckInput(pattern string) error { return watchio.Check(pattern) }
+// CheckInput tells whether patterns of files can be watched.
+func CheckInput(patterns []string) error {
+	for _, p := range patterns {
+		if err := watchio.Check(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // History returns the newest entries of the ledger, at most limit, or all when
 // limit is 0.
@@ -77,7 +85,7 @@ func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) er
 	defer pool.Close()
 	err = question(pool)
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000") {
+	if errors.As(err, &pg) && strings.Contains(pg.Message, `"cartstream.`) && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
 	}
 	return postgresio.SafeError(err)

@@ -36,9 +36,9 @@ type Options struct {
 func Build(s beam.Scope, o Options) {
 	var files beam.PCollection
 	if o.AvailableNow {
-		files = watchio.List(s, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+		files = watchio.List(s, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	} else {
-		files = watchio.Watch(s, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+		files = watchio.Watch(s, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	}
 	ranges := csvio.Split[Event](s, files, csvio.WithRun(o.Run))
 	ranges = beam.Reshuffle(s, ranges)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -55,7 +56,7 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 		}
 	}()
 	var err error
-	if o.Settings.Streaming.Input, err = filepath.Abs(o.Settings.Streaming.Input); err != nil {
+	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return Totals{}, err
 	}
 	p, s := beam.NewPipelineWithRoot()
@@ -83,12 +84,31 @@ func (o Options) ledger() postgresio.Ledger {
 }
 
 func (o Options) watching() []watchio.Option {
+	s := o.Settings.Streaming
 	return []watchio.Option{
 		watchio.WithRun(o.Run), watchio.WithBlocking(o.runner() == RunnerDirect),
 		watchio.WithFingerprint(csvio.Fingerprint[Event]()),
-		watchio.WithTriggerInterval(o.Settings.Streaming.TriggerInterval.Duration()),
-		watchio.WithMaxFilesPerTrigger(o.Settings.Streaming.MaxFilesPerTrigger),
+		watchio.WithTriggerInterval(s.TriggerInterval.Duration()),
+		watchio.WithMaxFilesPerTrigger(s.MaxFilesPerTrigger), watchio.WithMaxBytesPerTrigger(s.MaxBytesPerTrigger),
+		watchio.WithMinimumAge(s.MinimumAge.Duration()), watchio.WithLatestFirst(s.LatestFirst),
+		watchio.WithIncludeExisting(s.IncludeExisting), watchio.WithPatterns(s.Input[1:]...),
 	}
+}
+
+// absolute makes patterns of local paths absolute.
+func absolute(patterns []string) ([]string, error) {
+	all := make([]string, len(patterns))
+	for i, p := range patterns {
+		if strings.Contains(p, "://") {
+			all[i] = p
+			continue
+		}
+		var err error
+		if all[i], err = filepath.Abs(p); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 func (o Options) drainTimeout() time.Duration { return cmp.Or(o.DrainTimeout, DefaultDrainTimeout) }

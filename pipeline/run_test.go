@@ -33,7 +33,7 @@ func newPlace(t *testing.T, runner string) *place {
 	t.Helper()
 	p := &place{T: t, dir: t.TempDir(), url: pgtest.Database(t)}
 	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, Runner: runner}
-	p.options.Settings.Streaming.Input = filepath.Join(p.dir, "*.csv")
+	p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
 	p.options.Settings.Streaming.TriggerInterval = Duration(20 * time.Millisecond)
 	if err := Migrate(t.Context(), p.options.Database); err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestDrainTimeout(t *testing.T) {
 		server := pgtest.Server(t)
 		p := &place{T: t, dir: t.TempDir(), url: server.URL()}
 		p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond, Runner: runner}
-		p.options.Settings.Streaming.Input = filepath.Join(p.dir, "*.csv")
+		p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
 		if err := Migrate(t.Context(), p.options.Database); err != nil {
 			t.Fatal(err)
 		}

@@ -33,12 +33,21 @@ type GeneratorSettings struct {
 
 // StreamingSettings say which files are loaded, and how eagerly.
 type StreamingSettings struct {
-	// Input is the pattern of the files.
-	Input string
+	// Input has the patterns of the files, one or more.
+	Input []string
 	// TriggerInterval is the pause between two looks at the pattern.
 	TriggerInterval Duration
 	// MaxFilesPerTrigger bounds the files that one look takes up, 1 or more.
 	MaxFilesPerTrigger int
+	// MaxBytesPerTrigger bounds the bytes that one look takes up, but for its
+	// first file; 0 is no bound.
+	MaxBytesPerTrigger int64
+	// MinimumAge is how long ago a file must have been modified last.
+	MinimumAge Duration
+	// LatestFirst takes the newest files before older ones.
+	LatestFirst bool
+	// IncludeExisting, if false, leaves alone what was there before the run.
+	IncludeExisting bool
 	// CheckpointPath is the folder of Flink's checkpoints; on other runners the
 	// ledger in PostgreSQL is the checkpoint.
 	CheckpointPath string
@@ -84,8 +93,8 @@ func DefaultSettings() Settings {
 			OutputPath: "data/incoming", BatchSize: 100, Interval: Duration(5 * time.Second),
 		},
 		Streaming: StreamingSettings{
-			Input: "data/incoming/*.csv", TriggerInterval: Duration(10 * time.Second),
-			MaxFilesPerTrigger: 5, CheckpointPath: "data/checkpoint",
+			Input: []string{"data/incoming/*.csv"}, TriggerInterval: Duration(10 * time.Second),
+			MaxFilesPerTrigger: 5, IncludeExisting: true, CheckpointPath: "data/checkpoint",
 		},
 		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert},
 	}

@@ -21,7 +21,7 @@ func TestVariablesGoOverTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Streaming.TriggerInterval != Duration(2*time.Second) || s.Streaming.MaxFilesPerTrigger != 7 ||
-		s.Generator.Interval != Duration(time.Second/2) || s.Postgres.Table != "shop.events" || s.Streaming.Input != "in/*.csv" {
+		s.Generator.Interval != Duration(time.Second/2) || s.Postgres.Table != "shop.events" || !slices.Equal(s.Streaming.Input, []string{"in/*.csv"}) {
 		t.Errorf("got %+v", s)
 	}
 	for _, want := range []Setting{

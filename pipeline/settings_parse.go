@@ -43,9 +43,13 @@ func (s *Settings) sections() []settingsSection {
 			{"interval_seconds", secondsSetting(&s.Generator.Interval)},
 		}},
 		{"streaming", []settingsKey{
-			{"input", textSetting(&s.Streaming.Input, watchio.Check)},
+			{"input", textsSetting(&s.Streaming.Input, watchio.Check)},
 			{"trigger_interval", durationSetting(&s.Streaming.TriggerInterval)},
 			{"max_files_per_trigger", countSetting(&s.Streaming.MaxFilesPerTrigger)},
+			{"max_bytes_per_trigger", bytesSetting(&s.Streaming.MaxBytesPerTrigger)},
+			{"minimum_age", durationSetting(&s.Streaming.MinimumAge)},
+			{"latest_first", boolSetting(&s.Streaming.LatestFirst)},
+			{"include_existing_files", boolSetting(&s.Streaming.IncludeExisting)},
 			{"checkpoint_path", textSetting(&s.Streaming.CheckpointPath, nil)},
 		}},
 		{"validation", []settingsKey{

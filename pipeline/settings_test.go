@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func TestTheSettingsFileThatComesWithItHoldsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := DefaultSettings(); got != want {
+	if want := DefaultSettings(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	text, err := os.ReadFile(path)
@@ -45,7 +46,7 @@ func TestSettingsFromAFile(t *testing.T) {
 		{"byte order mark", "\ufeffgenerator:\n  batch_size: 7\n", func(s *Settings) { s.Generator.BatchSize = 7 }},
 		{"CRLF", "generator:\r\n  batch_size: 7\r\n", func(s *Settings) { s.Generator.BatchSize = 7 }},
 		{"alias", "streaming:\n  input: &p a/*.csv\n  checkpoint_path: *p\n", func(s *Settings) {
-			s.Streaming.Input, s.Streaming.CheckpointPath = "a/*.csv", "a/*.csv"
+			s.Streaming.Input, s.Streaming.CheckpointPath = []string{"a/*.csv"}, "a/*.csv"
 		}},
 		{"seconds as a fraction", "generator:\n  interval_seconds: 0.25\n", func(s *Settings) { s.Generator.Interval = Duration(250 * time.Millisecond) }},
 		{"no seconds", "generator:\n  interval_seconds: 0\n", func(s *Settings) { s.Generator.Interval = 0 }},
@@ -57,7 +58,10 @@ postgres: {table: shop.events, insert_mode: insert, retry_for: 1h30m, url: "post
 `, func(s *Settings) {
 			*s = Settings{
 				GeneratorSettings{"out", 1, Duration(2 * time.Second)},
-				StreamingSettings{"in/*.csv", Duration(500 * time.Millisecond), 1_000_000_000, "cp"},
+				StreamingSettings{
+					Input: []string{"in/*.csv"}, TriggerInterval: Duration(500 * time.Millisecond),
+					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp",
+				},
 				ValidationSettings{Duration(5 * time.Minute)},
 				PostgresSettings{"shop.events", "insert", Duration(90 * time.Minute), "postgres://u:p@h/d"},
 			}
@@ -70,7 +74,7 @@ postgres: {table: shop.events, insert_mode: insert, retry_for: 1h30m, url: "post
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})
@@ -110,7 +114,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		want       []string // a line of the error each
 	}{
 		{"unknown section", "\npostgre:\n  table: x\n", []string{`f:2: found the unknown key "postgre" (did you mean postgres?); allowed are generator, streaming, validation, postgres`}},
-		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, checkpoint_path`}},
+		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, latest_first, include_existing_files, checkpoint_path`}},
 		{"key of another section", "batch_size: 5\n", []string{`f:1: found the unknown key "batch_size" (did you mean generator.batch_size?); allowed are generator, streaming, validation, postgres`}},
 		{"key like no other", "x: 5\n", []string{`f:1: found the unknown key "x"; allowed are generator, streaming, validation, postgres`}},
 		{"a list for a key", "? [a]\n: 5\n", []string{`f:1: found the unknown key a list; allowed are generator, streaming, validation, postgres`}},
@@ -148,7 +152,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 			if lines := strings.Split(err.Error(), "\n"); !slices.Equal(lines, c.want) {
 				t.Errorf("got\n%s\nwant\n%s", err, strings.Join(c.want, "\n"))
 			}
-			if got != (Settings{}) {
+			if !reflect.DeepEqual(got, Settings{}) {
 				t.Error("settings came with the error")
 			}
 		})
@@ -186,7 +190,7 @@ func TestPasswordIsNotInTheError(t *testing.T) {
 
 func TestWhichFileIsRead(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if got, err := LoadSettings(""); err != nil || got != DefaultSettings() {
+	if got, err := LoadSettings(""); err != nil || !reflect.DeepEqual(got, DefaultSettings()) {
 		t.Errorf("no file at all: got %+v, error %v", got, err)
 	}
 	if _, err := LoadSettings("mine.yaml"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "mine.yaml") {
@@ -226,7 +230,7 @@ func FuzzSettings(f *testing.F) {
 		}
 		if s.Generator.BatchSize < 1 || s.Generator.Interval < 0 || s.Streaming.MaxFilesPerTrigger < 1 ||
 			s.Streaming.TriggerInterval < 0 || s.Validation.FutureTolerance < 0 || s.Postgres.RetryFor < 0 ||
-			s.Streaming.Input == "" || s.Postgres.Table == "" || s.Postgres.InsertMode != InsertModeInsert {
+			len(s.Streaming.Input) == 0 || s.Postgres.Table == "" || s.Postgres.InsertMode != InsertModeInsert {
 			t.Errorf("impossible settings were taken: %+v", s)
 		}
 	})

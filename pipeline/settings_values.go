@@ -23,6 +23,9 @@ const (
 	allowedSeconds  = "a number of seconds from 0 to 315360000"
 	allowedDuration = `a time from 0 to ten years with its unit, as in "10 seconds", "10s", "500ms" or "5 minutes"`
 	allowedText     = "a text that is not empty"
+	allowedTexts    = "a text that is not empty, or a list of such"
+	allowedBool     = "true or false"
+	allowedBytes    = `a number of bytes, also with a unit, as in 64 MiB, 500 kB or 1 GB; 0 for no bound`
 	allowedURL      = "a text of the form postgres://user@host:5432/database"
 )
 
@@ -46,6 +49,65 @@ func textSetting(to *string, check func(string) error) settingsValue {
 		return nil
 	}
 	return settingsValue{set, func() string { return *to }}
+}
+
+// textsSetting takes a text, or a list of texts, that check agrees with.
+func textsSetting(to *[]string, check func(string) error) settingsValue {
+	set := func(n *yaml.Node) error {
+		nodes := []*yaml.Node{n}
+		if n.Kind == yaml.SequenceNode {
+			nodes = n.Content
+		}
+		var texts []string
+		for _, item := range nodes {
+			var text string
+			if err := textSetting(&text, check).set(target(item)); err != nil {
+				return err
+			}
+			texts = append(texts, text)
+		}
+		if len(texts) == 0 {
+			return unlike(n, allowedTexts)
+		}
+		*to = texts
+		return nil
+	}
+	return settingsValue{set, func() string { return strings.Join(*to, ", ") }}
+}
+
+func boolSetting(to *bool) settingsValue {
+	set := func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+			return unlike(n, allowedBool)
+		}
+		return n.Decode(to)
+	}
+	return settingsValue{set, func() string { return strconv.FormatBool(*to) }}
+}
+
+var (
+	byteSize  = regexp.MustCompile(`^([0-9]{1,18}) *([A-Za-z]*)$`)
+	byteUnits = map[string]int64{
+		"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+		"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+	}
+)
+
+func bytesSetting(to *int64) settingsValue {
+	set := func(n *yaml.Node) error {
+		m := byteSize.FindStringSubmatch(strings.TrimSpace(n.Value))
+		if n.Kind != yaml.ScalarNode || m == nil {
+			return unlike(n, allowedBytes)
+		}
+		v, err := strconv.ParseInt(m[1], 10, 64)
+		unit, known := byteUnits[strings.ToLower(m[2])]
+		if err != nil || !known || v > math.MaxInt64/unit {
+			return unlike(n, allowedBytes)
+		}
+		*to = v * unit
+		return nil
+	}
+	return settingsValue{set, func() string { return strconv.FormatInt(*to, 10) }}
 }
 
 func checkTable(name string) error {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,10 +63,10 @@ func ReadStatus(ctx context.Context, s Settings, d Database, within time.Duratio
 func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err error) {
 	o := Options{Settings: s, Database: d, Run: uuid.NewString()}
 	defer runctl.Forget(o.Run)
-	if o.Settings.Streaming.Input, err = filepath.Abs(o.Settings.Streaming.Input); err != nil {
+	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return b, err
 	}
-	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input, o.ledger(), o.watching()...)
+	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	for _, w := range pending {
 		b.Files++
 		b.Bytes += w.File.Size

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	beamlog "github.com/apache/beam/sdks/v2/go/pkg/beam/log"
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 )
@@ -33,7 +32,6 @@ func (a *app) setUpLog() error {
 		beam.Init() // sets a logger of its own, hence first
 	}
 	slog.SetDefault(slog.New(withoutBeam{handler}))
-	beamlog.SetLogger(beamLogger{})
 	return nil
 }
 
@@ -42,17 +40,16 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// withoutBeam leaves out what Beam's packages say below the level of a
-// warning. They log to slog's default, too.
+// withoutBeam leaves out what Beam's packages log: plans and progress, which
+// are for Beam's own developers, and several pages for each error. What ends a
+// run comes back as the run's error.
 type withoutBeam struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h withoutBeam) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level < slog.LevelWarn && r.PC != 0 {
-		frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
-		if strings.HasPrefix(frame.Function, "github.com/apache/beam/") {
-			return nil
-		}
+	frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
+	if strings.HasPrefix(frame.Function, "github.com/apache/beam/") {
+		return nil
 	}
 	return h.Handler.Handle(ctx, r)
 }
@@ -65,20 +62,4 @@ func (h withoutBeam) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements slog.Handler.
 func (h withoutBeam) WithGroup(name string) slog.Handler {
 	return withoutBeam{h.Handler.WithGroup(name)}
-}
-
-// beamLogger passes Beam's warnings and errors on, and keeps its plans and
-// progress, which are for Beam's own developers, to the debug level.
-type beamLogger struct{}
-
-// Log implements Beam's Logger.
-func (beamLogger) Log(ctx context.Context, severity beamlog.Severity, _ int, message string) {
-	level := slog.LevelDebug
-	switch {
-	case severity >= beamlog.SevError:
-		level = slog.LevelError
-	case severity == beamlog.SevWarn:
-		level = slog.LevelWarn
-	}
-	slog.Log(ctx, level, message)
 }

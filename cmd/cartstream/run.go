@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,8 @@ import (
 
 func newRun(a *app) *cobra.Command {
 	var availableNow bool
-	var input, runner string
+	var runner string
+	var input []string
 	var drainTimeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -54,7 +56,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded")
-	cmd.Flags().StringVar(&input, "input", "", "pattern of the files, in quotes (default: streaming.input of the settings)")
+	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
 	drainTimeoutFlag(cmd, &drainTimeout)
 	return cmd
@@ -97,7 +99,7 @@ func prepare(ctx context.Context, s pipeline.Settings, db pipeline.Database) err
 // load runs the pipeline and logs what it did.
 func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error {
 	start := time.Now()
-	slog.Info("Loading "+o.Settings.Streaming.Input+" into "+o.Settings.Postgres.Table, "available_now", o.AvailableNow)
+	slog.Info("Loading "+strings.Join(o.Settings.Streaming.Input, ", ")+" into "+o.Settings.Postgres.Table, "available_now", o.AvailableNow)
 	totals, err := pipeline.Run(ctx, o, drain)
 	seconds := time.Since(start).Seconds()
 	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",

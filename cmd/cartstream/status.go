@@ -13,7 +13,8 @@ import (
 
 func newStatus(a *app) *cobra.Command {
 	within := 5 * time.Minute
-	var output, input string
+	var output string
+	var input []string
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "One screen: throughput, latency, duplicates, backlog, dead letters",
@@ -52,7 +53,7 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 		},
 	}
 	cmd.Flags().DurationVar(&within, "last", within, "how far back to look, as 10m or 1h")
-	cmd.Flags().StringVar(&input, "input", "", "pattern of the files (default: streaming.input of the settings)")
+	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files (may be given several times; default: streaming.input of the settings)")
 	outputFlag(cmd, &output)
 	return cmd
 }

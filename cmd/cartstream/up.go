@@ -22,7 +22,8 @@ func newUp(a *app) *cobra.Command {
 		Use:   "up",
 		Short: "Everything on this machine: PostgreSQL, the generator and the pipeline",
 		Long: `Starts a PostgreSQL of its own, generates shop events into files, and loads them
-as they appear. Everything is kept under --data; the next start goes on from there.
+as they appear. The database is kept under --data, the files where the settings
+say; the next start goes on from there.
 SIGINT and SIGTERM drain and then stop the database.`,
 		Example: `  cartstream up
   cartstream up --config settings.yaml --data /var/tmp/cartstream`,

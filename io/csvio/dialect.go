@@ -95,7 +95,7 @@ func (d Dialect) validateFor(s *schema) error {
 		return err
 	}
 	if _, fault := d.matchColumns(s); fault != nil {
-		return fmt.Errorf("columns: column %q: %s", fault.Column, fault.Message)
+		return fmt.Errorf("columns: %s", fault.Message)
 	}
 	return nil
 }

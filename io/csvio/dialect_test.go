@@ -76,7 +76,7 @@ func TestDialectValidate(t *testing.T) {
 
 func TestColumnsMustFitT(t *testing.T) {
 	d := with(func(d *Dialect) { d.Header, d.Columns = false, []string{"a", "c", "x"} })
-	const want = `columns: column "b": the column is required and missing; there are "a", "c", "x"`
+	const want = `columns: the required column "b" is missing; there are "a", "c", "x"`
 	if err := ValidateFor[abc](d); err == nil || err.Error() != want {
 		t.Errorf("the error is %v, want %s", err, want)
 	}

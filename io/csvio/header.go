@@ -54,14 +54,14 @@ func matchHeader(names []string, s *schema, has string) (*header, *record.Fault)
 			h.fields[i] = -1
 			h.unknown = append(h.unknown, name)
 		case seen[c]:
-			return nil, invalidHeader(name, "the column stands there twice; "+has+quoteList(names))
+			return nil, invalidHeader(name, "the column "+quoteShort(name)+" stands there twice; "+has+quoteList(names))
 		default:
 			h.fields[i], seen[c] = c, true
 		}
 	}
 	for i, c := range s.columns {
 		if !seen[i] && !c.optional {
-			return nil, invalidHeader(c.name, "the column is required and missing; "+has+quoteList(names))
+			return nil, invalidHeader(c.name, "the required column "+quoteShort(c.name)+" is missing; "+has+quoteList(names))
 		}
 	}
 	return h, nil

@@ -90,10 +90,10 @@ func TestSplitRefusesHeaders(t *testing.T) {
 		name, content, column, message string
 		line                           int64
 	}{
-		{"a required column is missing", "a,c\n1,2\n", "b", `the column is required and missing; the header has "a", "c"`, 1},
-		{"names are matched exactly", "A,b,c\n", "a", `the column is required and missing; the header has "A", "b", "c"`, 1},
-		{"a column stands there twice", "a,b,c,b\n", "b", `the column stands there twice; the header has "a", "b", "c", "b"`, 1},
-		{"other delimiters", "\na;b;c\n", "a", `the column is required and missing; the header has "a;b;c"`, 2},
+		{"a required column is missing", "a,c\n1,2\n", "b", `the required column "b" is missing; the header has "a", "c"`, 1},
+		{"names are matched exactly", "A,b,c\n", "a", `the required column "a" is missing; the header has "A", "b", "c"`, 1},
+		{"a column stands there twice", "a,b,c,b\n", "b", `the column "b" stands there twice; the header has "a", "b", "c", "b"`, 1},
+		{"other delimiters", "\na;b;c\n", "a", `the required column "a" is missing; the header has "a;b;c"`, 2},
 		{"a quote that is never closed", "\"a,b,c\n1,2,3\n", "", "the header is no CSV: a quoted field is never closed", 1},
 		{"text after a quote", "\"a\"x,b,c\n", "", `the header is no CSV: field 1: after a closing quote stands "x,b,c", ` +
 			`allowed are a comma and the end of the line (a quote inside quotes is written twice)`, 1},
