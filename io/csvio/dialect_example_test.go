@@ -72,7 +72,7 @@ func ExampleValidateFor() {
 	d.Header, d.Columns = false, []string{"sold_at", "note"}
 	fmt.Println(csvio.ValidateFor[Sale](d))
 	// Output:
-	// columns: column "amount": the required column "amount" is missing; there are "sold_at", "note"
+	// columns: the required column "amount" is missing; there are "sold_at", "note"
 }
 
 // A tab has a name in settings.
