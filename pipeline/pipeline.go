@@ -40,9 +40,9 @@ func Build(s beam.Scope, o Options) {
 	} else {
 		files = watchio.Watch(s, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	}
-	ranges := csvio.Split[Event](s, files, csvio.WithRun(o.Run))
+	ranges := csvio.Split[Event](s, files, o.reading()...)
 	ranges = beam.Reshuffle(s, ranges)
-	records := csvio.Read[Event](s, ranges, csvio.WithRun(o.Run))
+	records := csvio.Read[Event](s, ranges, o.reading()...)
 	records = transforms.Validate(s, records, EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()})
 	postgresio.Load[Event](s, records, o.Settings.Postgres.Table,
 		postgresio.WithRun(o.Run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))

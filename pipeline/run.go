@@ -79,15 +79,19 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 func (o Options) ledger() postgresio.Ledger {
 	return postgresio.Ledger{
 		Run: o.Run, Database: o.Database, Table: o.Settings.Postgres.Table,
-		Fingerprint: csvio.Fingerprint[Event](), RetryFor: o.retryFor(),
+		Fingerprint: csvio.Fingerprint[Event](o.reading()...), RetryFor: o.retryFor(),
 	}
+}
+
+func (o Options) reading() []csvio.Option {
+	return []csvio.Option{csvio.WithRun(o.Run), csvio.WithDialect(o.Settings.CSV)}
 }
 
 func (o Options) watching() []watchio.Option {
 	s := o.Settings.Streaming
 	return []watchio.Option{
 		watchio.WithRun(o.Run), watchio.WithBlocking(o.runner() == RunnerDirect),
-		watchio.WithFingerprint(csvio.Fingerprint[Event]()),
+		watchio.WithFingerprint(csvio.Fingerprint[Event](o.reading()...)),
 		watchio.WithTriggerInterval(s.TriggerInterval.Duration()),
 		watchio.WithMaxFilesPerTrigger(s.MaxFilesPerTrigger), watchio.WithMaxBytesPerTrigger(s.MaxBytesPerTrigger),
 		watchio.WithMinimumAge(s.MinimumAge.Duration()), watchio.WithLatestFirst(s.LatestFirst),

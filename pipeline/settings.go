@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/cartstream/cartstream/io/csvio"
 )
 
 // SettingsFile is the settings file that is read when none is named, where it
@@ -15,8 +17,10 @@ const SettingsFile = "settings.yaml"
 // Settings are what settings.yaml may say. Every field has a default, so that
 // a file need only name what is to be otherwise.
 type Settings struct {
-	Generator  GeneratorSettings
-	Streaming  StreamingSettings
+	Generator GeneratorSettings
+	Streaming StreamingSettings
+	// CSV says how the files are written.
+	CSV        csvio.Dialect
 	Validation ValidationSettings
 	Postgres   PostgresSettings
 }
@@ -96,6 +100,7 @@ func DefaultSettings() Settings {
 			Input: []string{"data/incoming/*.csv"}, TriggerInterval: Duration(10 * time.Second),
 			MaxFilesPerTrigger: 5, IncludeExisting: true, CheckpointPath: "data/checkpoint",
 		},
+		CSV:      csvio.DefaultDialect(),
 		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert},
 	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/cartstream/cartstream/io/csvio"
 	"github.com/cartstream/cartstream/io/watchio"
 )
 
@@ -52,6 +54,16 @@ func (s *Settings) sections() []settingsSection {
 			{"include_existing_files", boolSetting(&s.Streaming.IncludeExisting)},
 			{"checkpoint_path", textSetting(&s.Streaming.CheckpointPath, nil)},
 		}},
+		{"csv", []settingsKey{
+			{"delimiter", charSetting(&s.CSV.Delimiter)},
+			{"quote", charSetting(&s.CSV.Quote)},
+			{"comment", charSetting(&s.CSV.Comment)},
+			{"header", boolSetting(&s.CSV.Header)},
+			{"columns", textsSetting(&s.CSV.Columns, nil)},
+			{"null_value", textsSetting(&s.CSV.NullValue, nil)},
+			{"trim", boolSetting(&s.CSV.Trim)},
+			{"encoding", textSetting(&s.CSV.Encoding, nil)},
+		}},
 		{"validation", []settingsKey{
 			{"future_tolerance", durationSetting(&s.Validation.FutureTolerance)},
 		}},
@@ -81,10 +93,23 @@ func parseSettings(file string, text []byte, environ []string) (Settings, []Sett
 		p.root(root)
 	}
 	p.environment(environ)
+	p.together(&s)
 	if len(p.errs) > 0 {
 		return Settings{}, nil, errors.Join(p.errs...)
 	}
 	return s, p.inForce(), nil
+}
+
+// together checks what several keys must agree on.
+func (p *settingsParser) together(s *Settings) {
+	if len(p.errs) > 0 {
+		return
+	}
+	if err := csvio.ValidateFor[Event](s.CSV); err != nil {
+		name, message, _ := strings.Cut(err.Error(), ": ")
+		key := join("csv", name)
+		p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.file), Key: key, Message: message})
+	}
 }
 
 func (p *settingsParser) fail(line int, key, format string, args ...any) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cartstream/cartstream/io/csvio"
 )
 
 func TestTheSettingsFileThatComesWithItHoldsTheDefaults(t *testing.T) {
@@ -57,13 +59,14 @@ validation: {future_tolerance: 5 minutes}
 postgres: {table: shop.events, insert_mode: insert, retry_for: 1h30m, url: "postgres://u:p@h/d"}
 `, func(s *Settings) {
 			*s = Settings{
-				GeneratorSettings{"out", 1, Duration(2 * time.Second)},
-				StreamingSettings{
+				Generator: GeneratorSettings{"out", 1, Duration(2 * time.Second)},
+				CSV:       csvio.DefaultDialect(),
+				Streaming: StreamingSettings{
 					Input: []string{"in/*.csv"}, TriggerInterval: Duration(500 * time.Millisecond),
 					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp",
 				},
-				ValidationSettings{Duration(5 * time.Minute)},
-				PostgresSettings{"shop.events", "insert", Duration(90 * time.Minute), "postgres://u:p@h/d"},
+				Validation: ValidationSettings{Duration(5 * time.Minute)},
+				Postgres:   PostgresSettings{"shop.events", "insert", Duration(90 * time.Minute), "postgres://u:p@h/d"},
 			}
 		}},
 	} {
@@ -113,12 +116,12 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		name, text string
 		want       []string // a line of the error each
 	}{
-		{"unknown section", "\npostgre:\n  table: x\n", []string{`f:2: found the unknown key "postgre" (did you mean postgres?); allowed are generator, streaming, validation, postgres`}},
+		{"unknown section", "\npostgre:\n  table: x\n", []string{`f:2: found the unknown key "postgre" (did you mean postgres?); allowed are generator, streaming, csv, validation, postgres`}},
 		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, latest_first, include_existing_files, checkpoint_path`}},
-		{"key of another section", "batch_size: 5\n", []string{`f:1: found the unknown key "batch_size" (did you mean generator.batch_size?); allowed are generator, streaming, validation, postgres`}},
-		{"key like no other", "x: 5\n", []string{`f:1: found the unknown key "x"; allowed are generator, streaming, validation, postgres`}},
-		{"a list for a key", "? [a]\n: 5\n", []string{`f:1: found the unknown key a list; allowed are generator, streaming, validation, postgres`}},
-		{"merge key", "<<: {a: b}\n", []string{`f:1: found the unknown key "<<"; allowed are generator, streaming, validation, postgres`}},
+		{"key of another section", "batch_size: 5\n", []string{`f:1: found the unknown key "batch_size" (did you mean generator.batch_size?); allowed are generator, streaming, csv, validation, postgres`}},
+		{"key like no other", "x: 5\n", []string{`f:1: found the unknown key "x"; allowed are generator, streaming, csv, validation, postgres`}},
+		{"a list for a key", "? [a]\n: 5\n", []string{`f:1: found the unknown key a list; allowed are generator, streaming, csv, validation, postgres`}},
+		{"merge key", "<<: {a: b}\n", []string{`f:1: found the unknown key "<<"; allowed are generator, streaming, csv, validation, postgres`}},
 		{"zero", "streaming:\n  max_files_per_trigger: 0\n", []string{"f:2: streaming.max_files_per_trigger: found 0; allowed is " + allowedCount}},
 		{"negative", "generator:\n  batch_size: -3\n", []string{"f:2: generator.batch_size: found -3; allowed is " + allowedCount}},
 		{"fraction", "generator:\n  batch_size: 1.5\n", []string{"f:2: generator.batch_size: found 1.5; allowed is " + allowedCount}},
@@ -132,7 +135,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"empty text", "generator:\n  output_path: ' '\n", []string{`f:2: generator.output_path: found " "; allowed is ` + allowedText}},
 		{"mapping for text", "postgres:\n  table:\n    name: x\n", []string{"f:3: postgres.table: found a mapping; allowed is " + allowedText}},
 		{"text for a section", "postgres: url\n", []string{`f:1: postgres: found "url"; allowed are the keys table, insert_mode, retry_for, url`}},
-		{"list for the whole", "- a\n", []string{"f:1: found a list; allowed are the keys generator, streaming, validation, postgres"}},
+		{"list for the whole", "- a\n", []string{"f:1: found a list; allowed are the keys generator, streaming, csv, validation, postgres"}},
 		{"upsert", "postgres:\n  insert_mode: upsert\n", []string{"f:2: postgres.insert_mode: found upsert, which is not available yet; allowed is insert"}},
 		{"other mode", "postgres:\n  insert_mode: merge\n", []string{`f:2: postgres.insert_mode: found "merge"; allowed is insert`}},
 		{"key twice", "generator:\n  batch_size: 1\n  batch_size: 2\n", []string{"f:3: generator.batch_size: found a second time; the first is in line 2"}},
@@ -140,7 +143,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"two documents", "generator:\n  batch_size: 1\n---\ngenerator:\n  batch_size: 2\n", []string{"f:3: found a second document; allowed is one"}},
 		{"several at once", "generator:\n  batch_size: 0\nstreamin: {}\nvalidation:\n  future_tolerance: 5\n", []string{
 			"f:2: generator.batch_size: found 0; allowed is " + allowedCount,
-			`f:3: found the unknown key "streamin" (did you mean streaming?); allowed are generator, streaming, validation, postgres`,
+			`f:3: found the unknown key "streamin" (did you mean streaming?); allowed are generator, streaming, csv, validation, postgres`,
 			"f:5: validation.future_tolerance: found 5; allowed is " + allowedDuration,
 		}},
 	} {

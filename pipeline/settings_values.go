@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/cartstream/cartstream/io/csvio"
 	"github.com/cartstream/cartstream/io/postgresio"
 )
 
@@ -24,6 +25,7 @@ const (
 	allowedDuration = `a time from 0 to ten years with its unit, as in "10 seconds", "10s", "500ms" or "5 minutes"`
 	allowedText     = "a text that is not empty"
 	allowedTexts    = "a text that is not empty, or a list of such"
+	allowedChar     = "one ASCII character, tab, or nothing"
 	allowedBool     = "true or false"
 	allowedBytes    = `a number of bytes, also with a unit, as in 64 MiB, 500 kB or 1 GB; 0 for no bound`
 	allowedURL      = "a text of the form postgres://user@host:5432/database"
@@ -73,6 +75,27 @@ func textsSetting(to *[]string, check func(string) error) settingsValue {
 		return nil
 	}
 	return settingsValue{set, func() string { return strings.Join(*to, ", ") }}
+}
+
+// charSetting takes one character; an empty text is none.
+func charSetting(to *byte) settingsValue {
+	set := func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode {
+			return unlike(n, allowedChar)
+		}
+		c, err := csvio.ParseChar(n.Value)
+		if err != nil {
+			return err
+		}
+		*to = c
+		return nil
+	}
+	return settingsValue{set, func() string {
+		if *to == 0 {
+			return ""
+		}
+		return strings.Trim(strconv.QuoteRune(rune(*to)), "'")
+	}}
 }
 
 func boolSetting(to *bool) settingsValue {

@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/cartstream/cartstream/io/csvio"
+)
+
+func TestCSVSettings(t *testing.T) {
+	s, all, err := parseSettings("f", []byte(`csv:
+  delimiter: ";"
+  quote: "'"
+  comment: "#"
+  header: false
+  columns: [event_id, user_id, product_id, product_name, product_category, event_type, price, event_timestamp]
+  null_value: ['\N', "NULL"]
+  trim: true
+  encoding: windows-1252
+`), []string{"CARTSTREAM_CSV_DELIMITER=tab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := csvio.Dialect{
+		Delimiter: '\t', Quote: '\'', Comment: '#',
+		Columns:   []string{"event_id", "user_id", "product_id", "product_name", "product_category", "event_type", "price", "event_timestamp"},
+		NullValue: []string{`\N`, "NULL"}, Trim: true, Encoding: "windows-1252",
+	}
+	if !reflect.DeepEqual(s.CSV, want) {
+		t.Errorf("got %+v, want %+v", s.CSV, want)
+	}
+	for _, setting := range all {
+		if setting.Key == "csv.delimiter" && (setting.Value != `\t` || setting.Origin != "CARTSTREAM_CSV_DELIMITER") {
+			t.Errorf("got %+v", setting)
+		}
+	}
+}
+
+func TestWrongCSVSettings(t *testing.T) {
+	for _, c := range []struct{ text, says string }{
+		{`delimiter: ";;"`, "f:2: csv.delimiter: found"},
+		{`delimiter: x`, "f:2: csv.delimiter: found"},
+		{`quote: ","`, "f:2: csv.quote: found"},
+		{`comment: ","`, "f:2: csv.comment: found"},
+		{`encoding: ebcdic`, "f:2: csv.encoding: found \"ebcdic\"; allowed are utf-8"},
+		{`header: maybe`, "f:2: csv.header: found \"maybe\"; allowed is true or false"},
+		{`header: false`, "csv.columns: "},
+		{"header: false\n  columns: [event_id, user_id]", "f:3: csv.columns: the required column \"product_id\" is missing"},
+	} {
+		_, _, err := parseSettings("f", []byte("csv:\n  "+c.text+"\n"), nil)
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %v, want %q", c.text, err, c.says)
+		}
+	}
+}
