@@ -136,7 +136,7 @@ func TestDialects(t *testing.T) {
 			[]string{`2@13 1 " a " note "\t"`},
 		},
 		{
-			"trimming", "id,name,note\n 1 ,\ta b ,\t\n2, \" x \" , \"y,\nz\"\t\n", func(d *Dialect) { d.Trim = true },
+			"trimming", "id,name,note\n 1 ,\ta b ,\t\n2, \" x \"  , \"y,\nz\" \t\n", func(d *Dialect) { d.Trim = true },
 			[]string{`2@13 1 "a b"`, `3@25 2 " x " note "y,\nz"`},
 		},
 		{
