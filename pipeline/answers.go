@@ -38,7 +38,7 @@ func DatabaseAt(url string) Database { return postgresio.SetURL("", url) }
 // DatabaseOf is the database that the environment names, or the settings where
 // the environment names none.
 func DatabaseOf(s Settings) Database {
-	for _, name := range []string{"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE"} {
+	for _, name := range []string{"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
 		if os.Getenv(name) != "" {
 			return DatabaseAt("")
 		}
@@ -74,6 +74,20 @@ func Verify(ctx context.Context, s Settings, d Database, expected *Expectation) 
 		return err
 	})
 	return v, err
+}
+
+// RetryFile lets a file that failed be loaded again, and returns how many
+// versions of it there were.
+func RetryFile(ctx context.Context, s Settings, d Database, path string) (n int64, err error) {
+	paths, err := absolute([]string{path})
+	if err != nil {
+		return 0, err
+	}
+	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
+		n, err = postgresio.RetryFile(ctx, pool, s.Postgres.Table, paths[0])
+		return err
+	})
+	return n, err
 }
 
 // ask opens the database for a question.

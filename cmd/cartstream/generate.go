@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,7 +76,13 @@ func asFlag(err error) error {
 		"Rate": "rate", "Start": "start", "DuplicateRate": "duplicate-rate", "InvalidRate": "invalid-rate",
 		"CorruptRate": "corrupt-rate", "FutureRate": "future-rate",
 	}
-	return fmt.Errorf("--%s %s", flags[o.Field], o.Problem)
+	problem := o.Problem
+	for field, flag := range flags {
+		if strings.HasSuffix(field, "Rate") && field != "Rate" {
+			problem = strings.ReplaceAll(problem, field, "--"+flag)
+		}
+	}
+	return fmt.Errorf("--%s %s", flags[o.Field], problem)
 }
 
 // fromSettings fills in what no flag has set.

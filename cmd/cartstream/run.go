@@ -55,7 +55,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			}, drain))
 		},
 	}
-	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded")
+	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
 	drainTimeoutFlag(cmd, &drainTimeout)

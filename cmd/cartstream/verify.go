@@ -22,8 +22,9 @@ func newVerify(a *app) *cobra.Command {
 		Short: "Prove that nothing is missing: the equation for every file",
 		Long: `Checks, for every file and in total, that
 records = inserted + updated + duplicates + dead letters, that ranges cover each
-file without gap or overlap, and that the dead letters are there. With --manifest
-also that all files of a generator's manifest are in, to the row.
+file without gap or overlap, that the dead letters are there, and that the table
+has all the rows that were inserted. With --manifest also that all files of a
+generator's manifest (known by name and size) are in, to the row.
 Exit status 1 when something is off.`,
 		Example: `  cartstream verify
   cartstream verify --manifest manifest.json --output json`,

@@ -45,14 +45,19 @@ func (f *fileIDs) put(entries map[record.File]fileEntry) {
 	}
 }
 
-// enterFileSQL makes entries. One that is there keeps its fingerprint, unless
-// all it has is a failure under another one: then the file is tried anew.
+// enterFileSQL makes entries. One that is there keeps its fingerprint.
 const enterFileSQL = `
-insert into cartstream.files as f (table_name, file_name, file_size, file_modified, fingerprint)
+insert into cartstream.files (table_name, file_name, file_size, file_modified, fingerprint)
 select $1, v.* from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[]) v(name, size, modified, fingerprint)
 order by name, size, modified
-on conflict (table_name, md5(file_name), file_size, file_modified) do update set fingerprint = excluded.fingerprint
-where f.fingerprint <> excluded.fingerprint
+on conflict (table_name, md5(file_name), file_size, file_modified) do nothing`
+
+// renewFileSQL gives an entry another fingerprint when all it has is a failure
+// under the one that it has: then the file is tried anew. It is the one
+// statement of a load that changes what is there, and a rare one.
+const renewFileSQL = `
+update cartstream.files f set fingerprint = $2
+where f.file_id = $1 and f.fingerprint <> $2
 	and not exists (select from cartstream.ranges r where r.file_id = f.file_id)
 	and exists (select from cartstream.file_outcomes o
 		where o.file_id = f.file_id and o.fingerprint = f.fingerprint and o.status = 'failed')`
@@ -122,9 +127,29 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		err = fmt.Errorf("the ledger has %d of %d files that were just entered", len(entries), len(unknown))
 	}
 	if err == nil {
+		err = a.renew(ctx, entries, unknown)
+	}
+	if err == nil {
 		a.e.files.put(entries)
 	}
 	return entries, err
+}
+
+// renew gives failed files that are tried anew their new fingerprints.
+func (a *attempt) renew(ctx context.Context, entries map[record.File]fileEntry, wanted map[record.File]string) error {
+	for file, e := range entries {
+		if e.fingerprint == wanted[file] {
+			continue
+		}
+		tag, err := a.conn.Exec(ctx, renewFileSQL, e.id, wanted[file])
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() > 0 {
+			entries[file] = fileEntry{e.id, wanted[file]}
+		}
+	}
+	return nil
 }
 
 // versions are file versions as arrays for unnest.

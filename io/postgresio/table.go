@@ -220,6 +220,13 @@ func (t *table) chooseKey(keys []string, want string, fields []field) error {
 	if _, ok := t.column(want); !ok {
 		return fmt.Errorf("the table %s has no column %q, which is asked for as the key; its columns are %s", t.name, want, t.columnList())
 	}
+	for _, f := range fields {
+		c, _ := t.column(f.column)
+		if _, err := keyOf(f); err == nil && f.column == want && slices.Contains(keys, want) {
+			return fmt.Errorf("the key %q of %s is of the type %s, and the field %s, of %s, does not fit it; a column for it would be %s",
+				want, t.name, c.typeName, f.goName, f.typ, columnTypeOf(f.typ))
+		}
+	}
 	return fmt.Errorf("the table %s has no primary key or unique constraint on one column that the rows have, "+
 		"so a row could not be recognised when it comes again; this would make one:\nALTER TABLE %s ADD UNIQUE (%s);",
 		t.name, t.quoted, pgx.Identifier{want}.Sanitize())

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -83,10 +84,28 @@ select count(*), count(*) filter (where status = 'loading'), count(*) filter (wh
 	coalesce(sum(duplicate_count), 0)::bigint, coalesce(sum(error_count), 0)::bigint
 from cartstream.load_history`
 
+// missingRows compares the number of rows in the table with those that the
+// ledger inserted. More are none of its business: others may write too.
+func missingRows(ctx context.Context, tx pgx.Tx, table string) ([]Finding, error) {
+	id, err := ParseTable(table)
+	if err != nil {
+		return nil, err
+	}
+	var loaded, rows int64
+	err = tx.QueryRow(ctx, `select coalesce(sum(inserted), 0)::bigint from cartstream.loads where table_name = `+targetSQL, id.Sanitize()).Scan(&loaded)
+	if err != nil || loaded == 0 {
+		return nil, err
+	}
+	if err := tx.QueryRow(ctx, `select count(*) from `+id.Sanitize()).Scan(&rows); err != nil || rows >= loaded {
+		return nil, err
+	}
+	return []Finding{{Table: id.Sanitize(), Problem: fmt.Sprintf("the table has %d rows, the ledger inserted %d: somebody has deleted some", rows, loaded)}}, nil
+}
+
 // Verify checks the ledger against itself and the dead letters, as of one
 // moment: records = inserted + updated + duplicates + dead letters for each
-// file and in total, and ranges that cover each file without gap or overlap.
-// expected, unless nil, says what must have been loaded into the table, and
+// file and in total, ranges that cover each file without gap or overlap, and
+// as many rows in the table as were inserted. expected, unless nil, says what must have been loaded into the table, and
 // that nothing else was.
 func Verify(ctx context.Context, pool *pgxpool.Pool, table string, expected *Expectation) (*Verification, error) {
 	v := &Verification{Findings: []Finding{}}
@@ -111,8 +130,10 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, table string, expected *Exp
 			}
 			v.Findings = append(v.Findings, found...)
 		}
-		if expected == nil {
-			return nil
+		missing, err := missingRows(ctx, tx, table)
+		v.Findings = append(v.Findings, missing...)
+		if err != nil || expected == nil {
+			return err
 		}
 		found, err := expected.check(ctx, tx, table)
 		v.Findings = append(v.Findings, found...)

@@ -60,6 +60,9 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 		}
 		emit(d.work)
 	}
+	if look.failed > 0 {
+		slog.Warn("Files that failed before are left alone", "files", look.failed)
+	}
 	for _, r := range []reports{poller.unlisted, poller.unopened} {
 		for path := range r.seen {
 			control.Leave(path)

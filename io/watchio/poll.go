@@ -40,6 +40,8 @@ type poll struct {
 	// listed and problems count what the patterns gave; young are files that are
 	// not old enough yet.
 	listed, problems, young int
+	// failed counts the files that failed as a whole before.
+	failed int
 	// over are the files that are in flight no more.
 	over map[record.File]bool
 	// again are files in flight that are to be handed on once more, with what
@@ -211,6 +213,9 @@ func (l *poll) states(ctx context.Context, chunk []record.File) (map[record.File
 func (l *poll) take(f record.File, state record.FileState) bool {
 	if !pending(state) {
 		l.known.add(f, state.Status, l.now)
+		if state.Status == record.StatusFailed {
+			l.failed++
+		}
 		return false
 	}
 	_, again := l.again[f]

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cartstream/cartstream/pipeline"
+)
+
+func newRetry(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry FILE",
+		Short: "Have a file that failed as a whole loaded again",
+		Long: `Takes back that a file failed (a missing column, a broken archive), so that the
+pipeline loads it again, or to its end: after the settings were mended, say. A file
+that is written anew needs no retry: it is another version.`,
+		Example: `  cartstream history
+  cartstream retry /srv/incoming/orders.csv`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, err := a.settings()
+			if err != nil {
+				return err
+			}
+			n, err := pipeline.RetryFile(cmd.Context(), settings, pipeline.DatabaseOf(settings), args[0])
+			if err == nil && n == 0 {
+				err = fmt.Errorf("no version of %s has failed; 'cartstream history' lists the files by their paths", args[0])
+			}
+			if err != nil {
+				return failed(err)
+			}
+			_, err = fmt.Fprintf(a.stdout, "%d version(s) of %s will be loaded again.\n", n, args[0])
+			return failed(err)
+		},
+	}
+}

@@ -1,0 +1,5 @@
+//go:build e2e
+
+package pipeline
+
+func init() { testedRunners = append(testedRunners, RunnerPrism) }
