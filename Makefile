@@ -38,7 +38,8 @@ test-short: ## the quick tests only, without lint and race detector
 bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-lint: $(LINT) ## lint and check the formatting
+lint: $(LINT) ## lint and check the formatting, go.mod's too
+	go mod tidy -diff
 	$(LINT) fmt --diff
 	$(LINT) run
 

@@ -107,10 +107,21 @@ func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error 
 		"inserted", totals.Inserted, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
 	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
-		err = fmt.Errorf("%d files can't be loaded and %d files or folders could not be read; the log above and 'cartstream history' say why",
-			totals.FailedFiles, totals.UnreadableFiles)
+		err = notAll(totals)
 	}
 	return err
+}
+
+// notAll says that something of what was there was not loaded.
+func notAll(t pipeline.Totals) error {
+	var what []string
+	if t.FailedFiles > 0 {
+		what = append(what, fmt.Sprintf("can't be loaded as a whole: %d files", t.FailedFiles))
+	}
+	if t.UnreadableFiles > 0 {
+		what = append(what, fmt.Sprintf("could not be read: %d files or folders", t.UnreadableFiles))
+	}
+	return fmt.Errorf("%s; the log above and 'cartstream history' say why", strings.Join(what, ", "))
 }
 
 // untilClosed returns a context that ends when done is closed.
