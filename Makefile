@@ -38,13 +38,13 @@ test-short: ## the quick tests only, without lint and race detector
 bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-lint: $(LINT) ## lint and check the formatting, go.mod's too
-	go mod tidy -diff
+lint: $(LINT) ## lint and check the formatting
 	$(LINT) fmt --diff
 	$(LINT) run
 
-fmt: $(LINT) ## format all Go files
+fmt: $(LINT) ## format all Go files, and go.mod
 	$(LINT) fmt
+	go mod tidy
 
 clean: ## remove what was built; the data of `make run` in data/ stays
 	rm -rf bin coverage.out
