@@ -16,15 +16,20 @@ import (
 // setUpLog sends log lines to stderr: for people, in colour on a terminal
 // unless NO_COLOR is set, or as JSON.
 func (a *app) setUpLog() error {
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
 	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
 		handler = tint.NewTextHandler(a.stderr, &tint.Options{
+			Level:      level,
 			TimeFormat: "15:04:05.000",
 			NoColor:    os.Getenv("NO_COLOR") != "" || !isTerminal(a.stderr),
 		})
 	case "json":
-		handler = slog.NewJSONHandler(a.stderr, nil)
+		handler = slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})
 	default:
 		return fmt.Errorf("--log-format is %q, allowed are text and json", a.logFormat)
 	}
@@ -33,6 +38,17 @@ func (a *app) setUpLog() error {
 	}
 	slog.SetDefault(slog.New(withoutBeam{handler}))
 	return nil
+}
+
+func (a *app) level() (level slog.Level, err error) {
+	if a.quiet {
+		return slog.LevelError, nil
+	}
+	switch a.logLevel {
+	case "debug", "info", "warn", "error":
+		return level, level.UnmarshalText([]byte(a.logLevel))
+	}
+	return level, fmt.Errorf("--log-level is %q, allowed are debug, info, warn and error", a.logLevel)
 }
 
 func isTerminal(w any) bool {

@@ -64,6 +64,8 @@ type app struct {
 	stdout, stderr io.Writer
 	configPath     string
 	logFormat      string
+	logLevel       string
+	quiet          bool
 }
 
 func (a *app) settings() (pipeline.Settings, error) { return pipeline.LoadSettings(a.configPath) }
@@ -87,8 +89,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.SetFlagErrorFunc(explainFlag)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "settings file (default: settings.yaml, where there is one)")
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
+	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "least level of log lines: debug, info, warn or error")
+	root.PersistentFlags().BoolVar(&a.quiet, "quiet", false, "log errors only")
 	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))
 	return root
 }
