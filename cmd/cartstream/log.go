@@ -46,7 +46,8 @@ func (a *app) level() (level slog.Level, err error) {
 	}
 	switch a.logLevel {
 	case "debug", "info", "warn", "error":
-		return level, level.UnmarshalText([]byte(a.logLevel))
+		err = level.UnmarshalText([]byte(a.logLevel))
+		return level, err
 	}
 	return level, fmt.Errorf("--log-level is %q, allowed are debug, info, warn and error", a.logLevel)
 }
