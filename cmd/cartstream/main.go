@@ -70,6 +70,19 @@ type app struct {
 
 func (a *app) settings() (pipeline.Settings, error) { return pipeline.LoadSettings(a.configPath) }
 
+// settingsWith are the settings with the patterns that --input gave, if any.
+func (a *app) settingsWith(input []string) (pipeline.Settings, error) {
+	s, err := a.settings()
+	if err != nil {
+		return s, err
+	}
+	if input != nil {
+		s.Streaming.Input = input
+	}
+	err = pipeline.CheckInput(s.Streaming.Input)
+	return s, err
+}
+
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	a := &app{stdout: stdout, stderr: stderr}
 	root := &cobra.Command{

@@ -26,14 +26,8 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
   cartstream run --available-now --input 'F/*.csv'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := a.settings()
+			settings, err := a.settingsWith(input)
 			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("input") {
-				settings.Streaming.Input = input
-			}
-			if err := pipeline.CheckInput(settings.Streaming.Input); err != nil {
 				return err
 			}
 			if err := pipeline.CheckRunner(runner); err != nil {

@@ -100,13 +100,13 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p.signal(sigterm)
 	p.says("Draining")
 	first := time.Now()
-	for !p.hasEnded() { // signals of the first half second count as the first
+	for !p.hasEnded() && time.Since(first) < bound { // signals of the first half second count as the first
 		_ = p.cmd.Process.Signal(sigterm)
 		time.Sleep(20 * time.Millisecond)
 	}
 	p.endsWith(exitSecondSignal)
-	if took := time.Since(first); took < 400*time.Millisecond || took > 5*time.Second {
-		t.Errorf("ended %s after the first signal", took)
+	if took := time.Since(first); took < 400*time.Millisecond {
+		t.Errorf("ended %s after the first signal; those that follow at once are to count as the same one", took)
 	}
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)

@@ -32,14 +32,8 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 			if within <= 0 {
 				return fmt.Errorf("--last is %s, must be more than 0s", within)
 			}
-			settings, err := a.settings()
+			settings, err := a.settingsWith(input)
 			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("input") {
-				settings.Streaming.Input = input
-			}
-			if err := pipeline.CheckInput(settings.Streaming.Input); err != nil {
 				return err
 			}
 			s, err := pipeline.ReadStatus(cmd.Context(), settings, pipeline.DatabaseOf(settings), within)

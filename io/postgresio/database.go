@@ -105,12 +105,12 @@ func (d Database) Wait(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !isTransient(err):
-			return fmt.Errorf("can't use %s: %w", where, safe(err))
+			return fmt.Errorf("can't use %s: %w", where, SafeError(err))
 		case try == waitTries:
 			return fmt.Errorf("there is no PostgreSQL at %s: gave up after %d tries, %s apart: %w; "+
-				"set DATABASE_URL or the PG* variables, or start the server", where, waitTries, waitPause, safe(err))
+				"set DATABASE_URL or the PG* variables, or start the server", where, waitTries, waitPause, SafeError(err))
 		}
-		slog.WarnContext(ctx, fmt.Sprintf("Waiting for PostgreSQL at %s (try %d of %d)", where, try, waitTries), "error", safe(err))
+		slog.WarnContext(ctx, fmt.Sprintf("Waiting for PostgreSQL at %s (try %d of %d)", where, try, waitTries), "error", SafeError(err))
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

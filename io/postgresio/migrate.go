@@ -29,11 +29,11 @@ func Migrate(ctx context.Context, d Database, statements ...string) error {
 	defer pool.Close()
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate: %w", safe(err))
+		return fmt.Errorf("migrate: %w", SafeError(err))
 	}
 	defer conn.Release()
 	if err := migrateLocked(ctx, conn.Conn(), statements); err != nil {
-		return fmt.Errorf("migrate: %w", safe(err))
+		return fmt.Errorf("migrate: %w", SafeError(err))
 	}
 	return nil
 }

@@ -68,12 +68,10 @@ func isRowFault(err error) (*pgconn.PgError, bool) {
 	return pg, false
 }
 
-// SafeError drops from an error what may hold the connection string.
-func SafeError(err error) error { return safe(err) }
-
 const uniqueViolation = "23505"
 
-func safe(err error) error {
+// SafeError drops from an error what may hold the connection string.
+func SafeError(err error) error {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && connect.Unwrap() != nil {
 		return connect.Unwrap()
@@ -106,15 +104,15 @@ func retry(ctx context.Context, limit time.Duration, what string, try func(ctx c
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 		case !isTransient(err):
-			return fmt.Errorf("%s: %w", what, safe(err))
+			return fmt.Errorf("%s: %w", what, SafeError(err))
 		case limit > 0 && time.Since(start) >= limit:
-			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, safe(err))
+			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, SafeError(err))
 		}
 		pause := min(wait.NextBackOff(), longest)
 		if limit > 0 {
 			pause = min(pause, limit-time.Since(start))
 		}
-		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", safe(err))
+		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", SafeError(err))
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

@@ -343,7 +343,7 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	defer pool.Close()
 	t, err := inspect(ctx, pool, name, o.KeyColumn, fields)
 	if err != nil {
-		return safe(err)
+		return SafeError(err)
 	}
 	_, err = newRowEncoder(fields, t, pgtype.NewMap())
 	return err
