@@ -15,7 +15,7 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # full speed: the race detector would have them measure itself.
 E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' cmd pipeline)))
 
-.PHONY: help run build test test-short bench lint fmt clean
+.PHONY: help run build test test-short chaos bench lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: lint ## lint, formatting, vet, and all tests with the race detector
 
 test-short: ## the quick tests only, without lint and race detector
 	go test -short ./...
+
+chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), and verify
+	CHAOS_KILLS=$(or $(KILLS),200) go test -tags e2e -timeout 120m -run '^TestChaos$$' -v ./cmd/cartstream
 
 bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
