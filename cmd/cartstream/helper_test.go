@@ -52,20 +52,26 @@ func (w withProgram) Run() int {
 // scene is a folder and a database, and what is run in them.
 type scene struct {
 	*testing.T
-	dir, url string
+	dir string
+	// url is how the processes reach the database, admin how the test looks
+	// into it.
+	url, admin string
 	// environment is added to that of the processes.
 	environment []string
 }
 
-// newScene has an empty folder and an empty database.
+// newScene has an empty folder and an empty database, which the processes use
+// as its owner, without any other right.
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	return sceneAt(t, pgtest.Database(t))
+	s := sceneAt(t, "")
+	s.url, s.admin = pgtest.Owned(t)
+	return s
 }
 
 func sceneAt(t *testing.T, url string) *scene {
 	t.Helper()
-	return &scene{T: t, dir: t.TempDir(), url: url}
+	return &scene{T: t, dir: t.TempDir(), url: url, admin: url}
 }
 
 // path is that of a file in the scene's folder.
@@ -131,7 +137,7 @@ func (s *scene) query(sql string, args ...any) []string {
 func (s *scene) tryQuery(sql string, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.url)
+	conn, err := pgx.Connect(ctx, s.admin)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			database := pgtest.Database(env.T().(testing.TB))
+			database, _ := pgtest.Owned(env.T().(testing.TB))
 			env.Setenv("PATH", filepath.Dir(cartstream)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("DATABASE_URL", database)
 			env.Setenv("GOOD_URL", database)
@@ -64,7 +64,7 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: sql QUERY ROW...")
 	}
-	rows, err := (&scene{url: ts.Getenv("GOOD_URL")}).tryQuery(args[0])
+	rows, err := (&scene{admin: ts.Getenv("GOOD_URL")}).tryQuery(args[0])
 	ts.Check(err)
 	if got, want := strings.Join(rows, "\n"), strings.Join(args[1:], "\n"); got != want {
 		ts.Fatalf("got:\n%s\nwant:\n%s", got, want)

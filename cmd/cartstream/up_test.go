@@ -52,6 +52,7 @@ func (s *scene) up() *process {
 		s.Fatalf("%s", p)
 	}
 	s.url = fmt.Sprintf("postgres://%s@%s:%s/%s?sslmode=disable&passfile=%s", m[4], m[2], m[3], m[5], url.QueryEscape(strings.Trim(m[1], "'")))
+	s.admin = s.url
 	return p
 }
 

@@ -80,6 +80,27 @@ func Database(t testing.TB) string {
 	return u.String()
 }
 
+// Owned returns the URL of a new and empty database for its owner, a role with
+// no other right, and the one for a superuser. Both end with the test.
+func Owned(t testing.TB) (owner, superuser string) {
+	t.Helper()
+	server, err := serverURL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := "owner_" + strings.ToLower(rand.Text())
+	run(t, server, "create role "+role+" login password 'of-a-test'")
+	t.Cleanup(func() { run(t, server, "drop role "+role) })
+	superuser = Database(t)
+	u, err := url.Parse(superuser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, server, "alter database "+strings.TrimPrefix(u.Path, "/")+" owner to "+role)
+	u.User = url.UserPassword(role, "of-a-test")
+	return u.String(), superuser
+}
+
 // Server returns a server of the test's own, which is stopped when the test
 // ends.
 func Server(t testing.TB) *embeddedpg.Server {

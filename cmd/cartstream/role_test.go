@@ -1,0 +1,70 @@
+//go:build e2e
+
+package main
+
+import (
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The rights that docs/operations.md gives the loading role are enough for all
+// that a load can meet, and `migrate` is the owner's.
+func TestRoleThatSuffices(t *testing.T) {
+	s := newScene(t)
+	s.run(exitDone, "migrate")
+	owner := s.url
+	s.beLoader()
+
+	s.write("in/a.csv", header+events(1, 10)+event(3)+"rubbish\n")
+	s.write("in/fails.csv", strings.ReplaceAll(header+event(20), ",", ";"))
+	s.write("in/begins.csv", "event_id,user_id\n")
+	s.loadAll(exitFailed)
+	s.expect(`select status, row_count, duplicate_count, error_count from cartstream.load_history order by file_name`,
+		"loaded | 10 | 1 | 1", "failed | 0 | 0 | 0", "failed | 0 | 0 | 0")
+	s.write("semicolons.yaml", "csv: {delimiter: ';'}\n")
+	s.run(exitDone, "run", "--available-now", "--input", "in/fails.csv", "--config", "semicolons.yaml")
+	s.expect(countRows, "11")
+	s.run(exitDone, "status", "--input", "in/*")
+	s.run(exitDone, "history")
+	s.run(exitDone, "verify")
+	s.run(exitFailed, "retry", "in/begins.csv").mustSay("permission denied")
+
+	s.url = owner
+	s.run(exitDone, "retry", "in/begins.csv")
+}
+
+// beLoader has the processes be a role with the documented rights and no other.
+func (s *scene) beLoader() {
+	s.Helper()
+	u, err := url.Parse(s.url)
+	if err != nil {
+		s.Fatal(err)
+	}
+	role := strings.Replace(u.User.Username(), "owner_", "loader_", 1)
+	s.query("create role " + role + " login password 'of-a-loader'")
+	s.Cleanup(func() { s.query("drop owned by " + role); s.query("drop role " + role) })
+	for _, grant := range documentedGrants(s.T) {
+		s.query(strings.Replace(grant, " to loader", " to "+role, 1))
+	}
+	u.User = url.UserPassword(role, "of-a-loader")
+	s.url = u.String()
+}
+
+func documentedGrants(t *testing.T) (grants []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "grant ") {
+			grants = append(grants, line)
+		}
+	}
+	if len(grants) == 0 {
+		t.Fatal("no grant in docs/operations.md")
+	}
+	return grants
+}
