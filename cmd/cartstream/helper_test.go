@@ -203,21 +203,27 @@ type process struct {
 func (s *scene) start(args ...string) *process {
 	s.Helper()
 	p := &process{scene: s, cmd: exec.Command(cartstream, args...), stdout: &output{}, stderr: &output{}, ended: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, p.stdout, p.stderr
-	p.cmd.Env = append(plainEnvironment(), "DATABASE_URL="+s.url)
-	p.cmd.Env = append(p.cmd.Env, s.environment...)
+	p.launch()
+	return p
+}
+
+// launch starts what p.cmd says, and ends it with the test.
+func (p *process) launch() {
+	p.Helper()
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.dir, p.stdout, p.stderr
+	p.cmd.Env = append(plainEnvironment(), "DATABASE_URL="+p.url)
+	p.cmd.Env = append(p.cmd.Env, p.environment...)
 	if err := p.cmd.Start(); err != nil {
-		s.Fatal(err)
+		p.Fatal(err)
 	}
 	go func() {
 		_ = p.cmd.Wait()
 		close(p.ended)
 	}()
-	s.Cleanup(func() {
+	p.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	})
-	return p
 }
 
 // plainEnvironment is that of the test without what names a database.

@@ -30,11 +30,16 @@ func (f *format) headerOf(raw []byte, s *schema) (*header, *record.Fault) {
 	if len(raw) == 0 {
 		return &header{}, nil
 	}
-	names, fault := f.headerNames(raw)
+	text := f.charset.decode(string(raw))
+	names, fault := f.headerNames(text)
 	if fault != nil {
 		return nil, fault
 	}
-	return matchHeader(names, s, "the header has ")
+	h, fault := matchHeader(names, s, "the header has ")
+	if fault != nil {
+		fault.Message += f.hint(text, names, s)
+	}
+	return h, fault
 }
 
 // matchColumns is for files without a header.
@@ -67,8 +72,7 @@ func matchHeader(names []string, s *schema, has string) (*header, *record.Fault)
 	return h, nil
 }
 
-func (f *format) headerNames(raw []byte) ([]string, *record.Fault) {
-	text := f.charset.decode(string(raw))
+func (f *format) headerNames(text string) ([]string, *record.Fault) {
 	if !utf8.ValidString(text) {
 		return nil, invalidHeader("", f.notText(text))
 	}

@@ -199,7 +199,7 @@ func (f *format) invalidBytes(s string) string {
 	for i, c := range s {
 		if c == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
-				return fmt.Sprintf("byte %d of the record (0x%02x) is not UTF-8, which is allowed", i+1, s[i])
+				return fmt.Sprintf("byte %d of the record (0x%02x) is not UTF-8, and no other encoding is set", i+1, s[i])
 			}
 		}
 	}

@@ -61,9 +61,9 @@ func TestReadBadRecords(t *testing.T) {
 		},
 		{
 			"no UTF-8", "1,\xff,3", record.CodeInvalidEncoding,
-			"byte 3 of the record (0xff) is not UTF-8, which is allowed",
+			"byte 3 of the record (0xff) is not UTF-8, and no other encoding is set",
 		},
-		{"a cut UTF-8 sequence", "1,2,\xe2\x82", record.CodeInvalidEncoding, "byte 5 of the record (0xe2) is not UTF-8, which is allowed"},
+		{"a cut UTF-8 sequence", "1,2,\xe2\x82", record.CodeInvalidEncoding, "byte 5 of the record (0xe2) is not UTF-8, and no other encoding is set"},
 		{
 			"a line that is too long", "1,2," + strings.Repeat("x", 1<<20), record.CodeRecordTooLarge,
 			"the line has 1048580 bytes; allowed are 1048576 a record",

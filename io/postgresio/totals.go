@@ -80,7 +80,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 			"duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)
 	}
 	for _, u := range r.failed {
-		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code, "column", u.fault.Column)
+		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code)
 	}
 	for _, u := range r.unreadable {
 		slog.Warn("The file can't be read now and is tried again later: "+u.fault.Message, "file", u.source.File.Path)
