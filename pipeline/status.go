@@ -25,7 +25,8 @@ type Status struct {
 // Backlog is what the pattern gives and the ledger is not done with.
 type Backlog struct {
 	Files int64 `json:"files"`
-	// Bytes is the size of those files, also of those that are partly loaded.
+	// Bytes is how much of those files is still to be read: of a partly loaded
+	// one what is not loaded, of a compressed one all of it.
 	Bytes int64 `json:"bytes"`
 	// OldestSeconds is the age of the oldest, by its modification time.
 	OldestSeconds float64 `json:"oldest_seconds"`
@@ -69,7 +70,7 @@ func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err er
 	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	for _, w := range pending {
 		b.Files++
-		b.Bytes += w.File.Size
+		b.Bytes += w.BytesLeft()
 		b.OldestSeconds = max(b.OldestSeconds, time.Since(w.File.ModTime()).Seconds())
 	}
 	return b, err

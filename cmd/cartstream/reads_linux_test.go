@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"syscall"
 )
 
-// canSeeReads tells that filesRead can tell.
+// canSeeReads tells that filesRead and bytesRead can tell.
 const canSeeReads = true
 
 // filesRead returns the names of the files of a folder from which somebody
@@ -43,4 +45,17 @@ func (s *scene) filesRead(folder string, meantime func()) (names []string) {
 			events = events[end:]
 		}
 	}
+}
+
+// bytesRead returns how many bytes the process has read, from files and all else.
+func (p *process) bytesRead() (n int) {
+	p.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.cmd.Process.Pid))
+	if err == nil {
+		_, err = fmt.Sscanf(string(text), "rchar: %d", &n)
+	}
+	if err != nil {
+		p.Fatal(err)
+	}
+	return n
 }

@@ -18,8 +18,9 @@ type cutter struct {
 // newCutter begins a range after the header, at offset start and the line
 // given. proto has what all ranges of the file share.
 func newCutter(l limits, proto record.Range, start, line int64, emit func(record.Range) error) *cutter {
-	proto.Start, proto.End, proto.FirstLine = start, start, line
-	return &cutter{limits: l, emit: emit, cur: proto, line: line}
+	c := &cutter{limits: l, emit: emit, cur: proto}
+	c.begin(start, line, 0)
+	return c
 }
 
 // add takes in the next record, or blank line, of size bytes. A range is never
@@ -33,6 +34,7 @@ func (c *cutter) add(size int64, lines int64, isRecord bool) error {
 	}
 	c.cur.End += size
 	c.line += lines
+	c.cur.Lines += lines
 	if isRecord {
 		c.cur.Records++
 	}
@@ -42,10 +44,18 @@ func (c *cutter) add(size int64, lines int64, isRecord bool) error {
 // close lets the range at hand go and begins the next.
 func (c *cutter) close() error {
 	err := c.emit(c.cur)
-	c.cur.Start, c.cur.FirstLine, c.cur.Records = c.cur.End, c.line, 0
-	c.cur.Index++
+	c.begin(c.cur.End, c.line, c.cur.Index+1)
 	return err
 }
+
+func (c *cutter) begin(start, line, index int64) {
+	c.cur.Start, c.cur.End, c.cur.FirstLine, c.cur.Index = start, start, line, index
+	c.cur.Records, c.cur.Lines = 0, 0
+	c.line = line
+}
+
+// skip begins the range after one that is done.
+func (c *cutter) skip(d record.DoneRange) { c.begin(d.End, d.NextLine, d.Index+1) }
 
 // finish lets the last range go, which is an empty one when there is no other.
 func (c *cutter) finish() error {

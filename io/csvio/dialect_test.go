@@ -181,7 +181,7 @@ func TestBegunFilesKeepTheirDialect(t *testing.T) {
 	semicolons := WithDialect(with(func(d *Dialect) { d.Delimiter = ';' }))
 	f := writeFile(t, "a;b;c\n1;2;3\n4;5;6\n")
 	begun := splitAll[abc](t, record.Work{File: f}, semicolons, WithMaxRangeRecords(1))
-	again := splitAll[abc](t, record.Work{File: f, Fingerprint: begun[0].Fingerprint, Done: []int64{begun[0].Start}})
+	again := splitAll[abc](t, record.Work{File: f, Fingerprint: begun[0].Fingerprint, Done: []record.DoneRange{doneRange(begun[0])}})
 	if len(begun) != 2 || !reflect.DeepEqual(begun[1:], again) {
 		t.Fatalf("it goes on with %+v, want %+v", again, begun[1:])
 	}

@@ -18,8 +18,8 @@ import (
 // A range is skipped when the run drains before it is begun. Instead of the
 // end there is record.KindSuperseded when the file is no longer the version
 // that was listed, and record.KindUnreadable when it can't be read
-// after a few tries: the records before those are void. A range that says that
-// its file failed becomes the marker record.KindFileFailed or KindUnreadable.
+// after a few tries: the records before those are void. A range with a
+// Failure becomes the marker record.KindFileFailed, KindUnreadable or KindSuperseded.
 //
 // An unsplit file is cut into ranges here, each with its end before the next
 // begins; those that are done are left out. Where a compressed file is damaged,
@@ -144,8 +144,11 @@ func unlessDraining(err error) error {
 
 func failureMarker[T any](rng *record.Range) *record.Record[T] {
 	kind := record.KindFileFailed
-	if rng.Failure.Code == record.CodeUnreadable {
+	switch rng.Failure.Code {
+	case record.CodeUnreadable:
 		kind = record.KindUnreadable
+	case record.CodeSuperseded:
+		kind = record.KindSuperseded
 	}
 	return marker[T](rng, kind, rng.Failure)
 }

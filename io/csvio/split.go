@@ -14,14 +14,14 @@ import (
 )
 
 // Split cuts file versions (record.Work) into ranges of whole records
-// (record.Range), without the ranges that are done. The same file and
-// fingerprint always give the same ranges, and a version that was begun with a
-// fingerprint is split by that one.
+// (record.Range), without the ranges that are done, which are not read either.
+// The same file and fingerprint always give the same ranges, and a version that
+// was begun with a fingerprint is split by that one.
 //
-// A header that does not fit T, and a file that can't be read after a few
-// tries, come as one range that says so in Failure (the latter after others
-// when reading stops in the middle). A file that is no longer the version that
-// was listed gives no further range, and no file does when the run drains.
+// A header that does not fit T, a file that can't be read after a few tries,
+// and one that is no longer the version that was listed come as one range that
+// says so in Failure (the latter two after others when it happens in the
+// middle). No file gives a further range when the run drains.
 //
 // A file that has to be read in sequence, because it is compressed or UTF-16,
 // comes as one range (Unsplit), which Read cuts.
@@ -61,6 +61,7 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 	defer src.close()
 	sp := newSplitter(src, f, mustSchema[T](), record.Range{File: w.File, Fingerprint: fingerprint})
 	sp.win = newWindow(src, w.File.Size, f.limits.RecordBytes, fn.chunk, fn.buf)
+	sp.leaveOut(w.Done)
 	sp.send = func(r record.Range) error { return sendUnlessDone(ctx, src, r, w.Done, emit) }
 	err = src.readAt(ctx, nil, 0) // an empty file is opened too
 	if err == nil {
@@ -72,7 +73,7 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 
 // splitOrPass cuts the file, or passes it on as a whole when it has to be read
 // in sequence.
-func splitOrPass(ctx context.Context, sp *splitter, done []int64, emit func(record.Range)) error {
+func splitOrPass(ctx context.Context, sp *splitter, done []record.DoneRange, emit func(record.Range)) error {
 	if err := sp.win.fill(ctx); err != nil {
 		return err
 	}
@@ -90,14 +91,19 @@ func splitOrPass(ctx context.Context, sp *splitter, done []int64, emit func(reco
 
 // sendUnlessDone emits a range, unless it is done, if the file still is what it
 // was.
-func sendUnlessDone(ctx context.Context, src *source, r record.Range, done []int64, emit func(record.Range)) error {
+func sendUnlessDone(ctx context.Context, src *source, r record.Range, done []record.DoneRange, emit func(record.Range)) error {
 	if err := stillWanted(ctx, src); err != nil {
 		return err
 	}
-	if _, found := slices.BinarySearch(done, r.Start); !found || r.Failure != nil {
+	if r.Failure != nil || !isDone(done, &r) {
 		emit(r)
 	}
 	return nil
+}
+
+func isDone(done []record.DoneRange, r *record.Range) bool {
+	_, found := slices.BinarySearchFunc(done, r.Start, func(d record.DoneRange, start int64) int { return cmp.Compare(d.Start, start) })
+	return found
 }
 
 // stillWanted returns why no more of the file is to be read: the run ends, or
@@ -118,12 +124,12 @@ func settleSplit(ctx context.Context, sp *splitter, err error, emit func(record.
 	if stop := stopError(ctx, sp.source.ctl); stop != nil {
 		return unlessDraining(stop)
 	}
-	if errors.Is(err, errSuperseded) {
-		slog.WarnContext(ctx, "File is left: it has changed since it was listed", "file", sp.source.version.Path, "error", err)
-		return nil
-	}
 	r := sp.proto
 	r.Failure = &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
+	if errors.Is(err, errSuperseded) {
+		slog.WarnContext(ctx, "File is left: it has changed since it was listed", "file", sp.source.version.Path, "error", err)
+		r.Failure.Code = record.CodeSuperseded
+	}
 	emit(r)
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,36 +150,6 @@ func TestSplitTakesHeaders(t *testing.T) {
 
 const tenRecords = abcHeader + "1,1,1\n2,2,2\n3,3,3\n4,4,4\n5,5,5\n6,6,6\n7,7,7\n8,8,8\n9,9,9\n0,0,0\n"
 
-func TestSplitLeavesOutWhatIsDone(t *testing.T) {
-	f := writeFile(t, tenRecords)
-	all := splitAll[abc](t, record.Work{File: f}, WithMaxRangeRecords(2))
-	for _, c := range []struct {
-		name string
-		done []int
-	}{
-		{"nothing", nil},
-		{"the first", []int{0}},
-		{"some in the middle", []int{1, 3}},
-		{"the last", []int{4}},
-		{"all", []int{0, 1, 2, 3, 4}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			work := record.Work{File: f, Fingerprint: all[0].Fingerprint}
-			var want []record.Range
-			for i, r := range all {
-				if slices.Contains(c.done, i) {
-					work.Done = append(work.Done, r.Start)
-				} else {
-					want = append(want, r)
-				}
-			}
-			if got := splitAll[abc](t, work, WithMaxRangeRecords(2)); !reflect.DeepEqual(got, want) {
-				t.Errorf("the ranges are %+v, want %+v", got, want)
-			}
-		})
-	}
-}
-
 func TestBegunFilesKeepTheirSplit(t *testing.T) {
 	f := writeFile(t, tenRecords)
 	before := splitAll[abc](t, record.Work{File: f}, WithMaxRangeRecords(3), WithMaxRecordBytes(500))
@@ -257,26 +226,35 @@ func TestSplitLeavesAFileThatChanged(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := writeFile(t, tenRecords)
 			c.change(t, f.Path)
-			if got := splitAll[abc](t, record.Work{File: f}); len(got) != 0 {
-				t.Errorf("the ranges are %+v", got)
-			}
+			wantSuperseded(t, splitAll[abc](t, record.Work{File: f}))
 		})
 	}
+}
+
+// wantSuperseded holds that the last range says that the file is another
+// version, and that Read hands that on.
+func wantSuperseded(t *testing.T, ranges []record.Range) {
+	t.Helper()
+	if len(ranges) == 0 || ranges[len(ranges)-1].Failure == nil {
+		t.Fatalf("the ranges are %+v", ranges)
+	}
+	wantOnly(t, readAll[abc](t, ranges[len(ranges)-1:]), record.KindSuperseded, record.CodeSuperseded)
 }
 
 func TestSplitStopsWhenTheFileChangesUnderIt(t *testing.T) {
 	f := writeFile(t, tenRecords)
 	fn := &splitFn[abc]{Fingerprint: Fingerprint[abc](WithMaxRangeBytes(12))}
 	fn.Setup()
-	ranges := 0
-	err := fn.ProcessElement(t.Context(), record.Work{File: f}, func(record.Range) {
-		if ranges++; ranges == 2 {
+	var ranges []record.Range
+	err := fn.ProcessElement(t.Context(), record.Work{File: f}, func(r record.Range) {
+		if ranges = append(ranges, r); len(ranges) == 2 {
 			touch(t, f.Path)
 		}
 	})
-	if err != nil || ranges != 2 {
-		t.Errorf("%d ranges, %v; want 2 and no error", ranges, err)
+	if err != nil || len(ranges) != 3 || ranges[1].Failure != nil {
+		t.Errorf("the ranges are %+v, %v; want 2 and one that says that the file has changed", ranges, err)
 	}
+	wantSuperseded(t, ranges)
 }
 
 func rewrite(t *testing.T, path, content string) {

@@ -3,6 +3,7 @@ package csvio
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -16,6 +17,8 @@ type splitter struct {
 	// proto has what all ranges of the file share.
 	proto record.Range
 	win   *window
+	// done are ranges that are jumped over.
+	done []record.DoneRange
 	// send gets each range.
 	send func(record.Range) error
 
@@ -43,17 +46,68 @@ func (sp *splitter) split(ctx context.Context) error {
 	}
 	sp.cut = newCutter(sp.format.limits, sp.proto, sp.win.off, sp.line, sp.send)
 	for {
-		it, size, err := sp.next(ctx)
-		if err != nil {
+		if err := sp.cutOn(ctx); err != nil {
 			return err
 		}
-		if size == 0 {
+		if len(sp.done) == 0 {
 			return sp.cut.finish()
+		}
+		if last, err := sp.jump(); last || err != nil {
+			return err
+		}
+	}
+}
+
+// cutOn cuts what the window gives.
+func (sp *splitter) cutOn(ctx context.Context) error {
+	for {
+		it, size, err := sp.next(ctx)
+		if err != nil || size == 0 {
+			return err
 		}
 		if err := sp.cut.add(size, int64(it.lines), it.kind != blankLine); err != nil {
 			return err
 		}
 	}
+}
+
+// leaveOut has the splitter jump over those of the ranges whose end's line is
+// known. The window stops before the next of them: not even its first bytes are
+// read.
+func (sp *splitter) leaveOut(done []record.DoneRange) {
+	for _, d := range done {
+		if d.NextLine > 0 {
+			sp.done = append(sp.done, d)
+		}
+	}
+	sp.stopAtDone()
+}
+
+func (sp *splitter) stopAtDone() {
+	sp.win.stop = sp.win.size
+	if len(sp.done) > 0 {
+		sp.win.stop = sp.done[0].Start
+	}
+}
+
+// jump goes on behind the done range at which the window has stopped, and
+// reports whether that is the file's end.
+func (sp *splitter) jump() (last bool, err error) {
+	d := sp.done[0]
+	if sp.cut.cur.End > sp.cut.cur.Start {
+		if err := sp.cut.close(); err != nil {
+			return false, err
+		}
+	}
+	if sp.cut.cur.Start != d.Start || sp.cut.cur.Index != d.Index {
+		return false, fmt.Errorf("%w, though its size and time have not: range %d began at byte %d, now range %d ends at byte %d",
+			errSuperseded, d.Index, d.Start, sp.cut.cur.Index-1, sp.cut.cur.Start)
+	}
+	sp.cut.skip(d)
+	sp.win.jump(d.End)
+	sp.done = sp.done[1:]
+	sp.stopAtDone()
+	return d.End == sp.win.size, nil
 }
 
 // next takes one item off the window and returns its size, 0 at the end of the

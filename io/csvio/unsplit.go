@@ -2,7 +2,6 @@ package csvio
 
 import (
 	"context"
-	"slices"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -33,7 +32,7 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 
 // sendCut emits the records and the end of a range that was cut from a stream,
 // unless it is done.
-func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range, done []int64, emit func(*record.Record[T])) error {
+func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range, done []record.DoneRange, emit func(*record.Record[T])) error {
 	if err := stillWanted(ctx, sp.source); err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range,
 		return nil
 	}
 	data := sp.win.keep.take()
-	if _, found := slices.BinarySearch(done, r.Start); found {
+	if isDone(done, r) {
 		return nil
 	}
 	return fn.readRange(ctx, sp.source, r, func(rr *rangeReader[T]) error {
@@ -58,7 +57,7 @@ func (sp *splitter) rest() record.Range {
 	r := sp.proto
 	if sp.cut != nil {
 		r = sp.cut.cur
-		r.Start, r.FirstLine, r.Records = r.End, sp.cut.line, 0
+		r.Start, r.FirstLine, r.Records, r.Lines = r.End, sp.cut.line, 0, 0
 	}
 	return r
 }

@@ -31,6 +31,8 @@ type window struct {
 	max  int64
 	// size is the file's, or unknownSize until the end is seen.
 	size int64
+	// stop is where reading stops for now, as the file's end would have it.
+	stop int64
 	// broken is set where the content ends before it should: data holds what
 	// stands before that, and may be less than the window promises.
 	broken *contentError
@@ -46,7 +48,7 @@ func newWindow(in input, size, max, chunk int64, buf []byte) *window {
 		buf = make([]byte, need)
 	}
 	buf = buf[:cap(buf)]
-	return &window{in: in, buf: buf, data: buf[:0], max: max, size: size}
+	return &window{in: in, buf: buf, data: buf[:0], max: max, size: size, stop: size}
 }
 
 // fill reads on until the window holds what it promises. The data it held
@@ -60,8 +62,8 @@ func (w *window) fill(ctx context.Context) error {
 
 func (w *window) read(ctx context.Context) error {
 	have := int64(len(w.data))
-	left := w.size - w.off - have
-	if left == 0 || w.broken != nil {
+	left := min(w.size, w.stop) - w.off - have
+	if left <= 0 || w.broken != nil {
 		return nil
 	}
 	copy(w.buf, w.data)
@@ -76,6 +78,9 @@ func (w *window) read(ctx context.Context) error {
 	}
 	return err
 }
+
+// jump goes on at an offset that nothing was read beyond.
+func (w *window) jump(off int64) { w.off, w.data = off, w.buf[:0] }
 
 // advance drops the first n bytes.
 func (w *window) advance(n int) {

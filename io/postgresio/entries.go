@@ -168,8 +168,8 @@ func (v *versions) add(f record.File) {
 }
 
 const claimSQL = `
-insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, records, is_last, unsplit, load_id)
-select v.*, $9 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::boolean[]) v
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, load_id)
+select v.*, $10 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
@@ -180,7 +180,7 @@ type rangeKey struct{ file, start int64 }
 // reports that some were there already.
 func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
 	wanted := map[rangeKey]*unit{}
-	var files, starts, ends, indexes, lines, records []int64
+	var files, starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
@@ -191,13 +191,14 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		wanted[k] = u
 		s := u.source
 		files, starts, ends = append(files, id), append(starts, s.Start), append(ends, s.End)
-		indexes, lines, records = append(indexes, s.Index), append(lines, s.FirstLine), append(records, s.Records)
+		indexes, records = append(indexes, s.Index), append(records, s.Records)
+		firstLines, lines = append(firstLines, s.FirstLine), append(lines, s.Lines)
 		last, unsplit = append(last, s.Last), append(unsplit, s.Unsplit)
 	}
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, lines, records, last, unsplit, a.batch.id)
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, a.batch.id)
 	if err != nil {
 		return false, err
 	}
@@ -233,16 +234,23 @@ func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// enterOutcomes writes what ended, or held up, whole files.
+// enterOutcomes writes what ended, or held up, whole files; once for a file,
+// though each range in hand may say that it has changed.
 func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 	status := map[record.Kind]string{
 		record.KindFileFailed: "failed", record.KindSuperseded: "superseded", record.KindUnreadable: "unreadable",
 	}
+	type told struct {
+		file int64
+		kind record.Kind
+	}
+	seen := map[told]bool{}
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
-		if !entered || u.marker == record.KindRangeEnd {
+		if !entered || u.marker == record.KindRangeEnd || seen[told{id, u.marker}] {
 			continue
 		}
+		seen[told{id, u.marker}] = true
 		fault := u.fault
 		if fault == nil {
 			fault = &record.Fault{Code: status[u.marker], Message: "the file was changed while it was read; the new version is loaded"}

@@ -29,9 +29,9 @@ type Ledger struct {
 
 const lookupSQL = `
 select v.place, f.fingerprint,
-	coalesce(r.loaded, false), coalesce(r.starts, '{}'),
+	coalesce(r.loaded, false), case when r.loaded then '{}' else coalesce(r.done, '{}') end,
 	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0),
-	coalesce(o.status = 'unreadable', false) and exists (
+	coalesce(o.status in ('unreadable', 'superseded'), false) and exists (
 		select from cartstream.ranges g join cartstream.loads l using (load_id)
 		where g.file_id = f.file_id and l.committed_at > o.at)
 from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
@@ -39,7 +39,7 @@ join cartstream.files f
 	on f.table_name = (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1))
 	and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_modified = v.modified
 left join lateral (
-	select array_agg(start_byte order by start_byte) as starts,
+	select array_agg(array[start_byte, end_byte, range_index, case when unsplit then 0 else coalesce(first_line + lines, 0) end] order by start_byte) as done,
 		count(*) = max(range_index) filter (where is_last) + 1 as loaded
 	from cartstream.ranges where file_id = f.file_id
 ) r on true
@@ -48,7 +48,9 @@ left join lateral (
 	where file_id = f.file_id order by outcome_id desc limit 1
 ) o on true`
 
-// Lookup returns a state for each file, in order. While the database is in
+// Lookup returns a state for each file, in order. It is asked about versions
+// that are there, so one that was superseded and is there again is loading: it
+// was put back. While the database is in
 // trouble it waits, until ctx or the run ends.
 func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileState, error) {
 	control := runctl.Of(l.Run)
@@ -85,26 +87,32 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 	var place, at int64
 	var fingerprint, status, outcomeFingerprint string
 	var loaded, readSince bool
-	var starts []int64
-	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &starts, &status, &outcomeFingerprint, &at, &readSince}, func() error {
-		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: starts}
+	var ranges [][]int64
+	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &ranges, &status, &outcomeFingerprint, &at, &readSince}, func() error {
+		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: doneRanges(ranges)}
 		switch {
 		case loaded:
 			s = record.FileState{Status: record.StatusLoaded}
-		case status == string(record.StatusSuperseded):
-			s = record.FileState{Status: record.StatusSuperseded}
-		case status == string(record.StatusFailed) && (outcomeFingerprint == l.Fingerprint || len(starts) > 0):
+		case status == string(record.StatusFailed) && (outcomeFingerprint == l.Fingerprint || len(ranges) > 0):
 			s = record.FileState{Status: record.StatusFailed}
 		case status == string(record.StatusFailed):
 			s = record.FileState{}
-		case status == "unreadable" && !readSince:
+		case status != "" && !readSince:
 			s.UnreadableSince = at
 		}
 		states[place-1] = s
-		starts = nil
+		ranges = nil
 		return nil
 	})
 	return states, err
+}
+
+func doneRanges(ranges [][]int64) []record.DoneRange {
+	done := make([]record.DoneRange, len(ranges))
+	for i, r := range ranges {
+		done[i] = record.DoneRange{Start: r[0], End: r[1], Index: r[2], NextLine: r[3]}
+	}
+	return done
 }
 
 // ledgerPools are the connections of the runs of this process.

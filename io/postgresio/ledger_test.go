@@ -15,7 +15,7 @@ import (
 // part is a range of a file that has three, 100 bytes and two records each.
 func part(file record.File, index int64) []*record.Record[item] {
 	return rangeOf[item](&record.Range{
-		File: file, Fingerprint: "f1", Start: 100 * index, End: 100 * (index + 1), FirstLine: 2 + 2*index, Index: index, Last: index == 2,
+		File: file, Fingerprint: "f1", Start: 100 * index, End: 100 * (index + 1), FirstLine: 2 + 2*index, Lines: 2, Index: index, Last: index == 2,
 	}, items(int(10*index), int(10*index+2))...)
 }
 
@@ -39,17 +39,28 @@ func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
 		part(testFile("readable again"), 1),
 		part(testFile("unreadable half way"), 1),
 		{markerOf(testFile("unreadable half way"), record.KindUnreadable)},
+		part(testFile("from before"), 0),
+		part(testFile("an archive"), 0),
 		wholeRange[item](testFile("no UTF-8 \xff")),
 	} {
 		s.load(load...)
 	}
+	of := ` where file_id = (select file_id from cartstream.files where file_name = $1)`
+	w.exec(`update cartstream.ranges set lines = null`+of, "from before")
+	w.exec(`update cartstream.ranges set unsplit = true`+of, "an archive")
 	newer := testFile("whole")
 	newer.Modified++
 	longer := testFile("whole")
 	longer.Size++
 	loading := func(done ...int64) record.FileState {
-		return record.FileState{Status: record.StatusLoading, Fingerprint: "f1", Done: done}
+		s := record.FileState{Status: record.StatusLoading, Fingerprint: "f1"}
+		for _, i := range done {
+			s.Done = append(s.Done, record.DoneRange{Start: 100 * i, End: 100 * (i + 1), Index: i, NextLine: 4 + 2*i})
+		}
+		return s
 	}
+	before := loading(0)
+	before.Done[0].NextLine = 0
 	unreadable := func(s record.FileState) record.FileState {
 		s.UnreadableSince = -1 // some time
 		return s
@@ -59,15 +70,17 @@ func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
 		want record.FileState
 	}{
 		{testFile("never seen"), record.FileState{}},
-		{testFile("part"), loading(0, 200)},
+		{testFile("part"), loading(0, 2)},
 		{testFile("whole"), record.FileState{Status: record.StatusLoaded}},
 		{newer, record.FileState{}},
 		{longer, record.FileState{}},
 		{testFile("failed"), record.FileState{Status: record.StatusFailed}},
-		{testFile("superseded"), record.FileState{Status: record.StatusSuperseded}},
+		{testFile("superseded"), unreadable(loading())},
 		{testFile("unreadable"), unreadable(loading())},
-		{testFile("readable again"), loading(100)},
-		{testFile("unreadable half way"), unreadable(loading(100))},
+		{testFile("readable again"), loading(1)},
+		{testFile("unreadable half way"), unreadable(loading(1))},
+		{testFile("from before"), before},
+		{testFile("an archive"), before},
 		{testFile("no UTF-8 \xff"), record.FileState{Status: record.StatusLoaded}},
 		{testFile("whole"), record.FileState{Status: record.StatusLoaded}}, // asked for twice
 	}

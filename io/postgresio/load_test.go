@@ -223,6 +223,46 @@ func TestMarkersOfWholeFiles(t *testing.T) {
 	}
 }
 
+// A version that nobody finished is superseded when a later one of its path was
+// begun. What has an end, loaded or failed, keeps it.
+func TestVersionsThatALaterOneFollowed(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items")
+	version := func(path string, n int64) record.File {
+		f := testFile(path)
+		f.Modified += n
+		return f
+	}
+	s.load(part(version("killed", 1), 0)...)
+	s.load(wholeRange[item](version("loaded", 1), item{ID: id(7)})...)
+	s.load(markerOf(version("failed", 1), record.KindFileFailed))
+	s.load(part(version("other", 1), 0)...)
+	for _, path := range []string{"killed", "loaded", "failed"} {
+		wantHistory(w, path, map[string]string{"killed": "loading 2 2 0 0", "loaded": "loaded 1 1 0 0", "failed": "failed 0 0 0 0"}[path])
+		s.load(part(version(path, 2), 0)...)
+	}
+	got := w.list("select file_name, status from cartstream.load_history order by file_id")
+	want := []string{"killed superseded", "loaded loaded", "failed failed", "other loading", "killed loading", "loaded loading", "failed loading"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, index := range []int64{1, 2} { // the old content was put back
+		s.load(part(version("killed", 1), index)...)
+	}
+	if got := w.list("select status from cartstream.load_history where file_name = 'killed' order by file_id"); got[0] != "loaded" {
+		t.Errorf("put back and loaded: got %q", got)
+	}
+}
+
+// However many ranges were in hand, the ledger says once that the file changed.
+func TestAChangeIsToldOnce(t *testing.T) {
+	w := newWorld(t, itemTable)
+	newSink[item](w, "items").load(markerOf(testFile("a"), record.KindSuperseded), markerOf(testFile("a"), record.KindSuperseded), markerOf(testFile("b"), record.KindSuperseded))
+	if got := w.list("select file_id from cartstream.file_outcomes order by 1"); len(got) != 2 {
+		t.Errorf("outcomes of %q", got)
+	}
+}
+
 func TestFileOfAnotherFingerprintIsLeftOut(t *testing.T) {
 	w := newWorld(t, itemTable)
 	s := newSink[item](w, "items")

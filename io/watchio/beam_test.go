@@ -157,12 +157,12 @@ func TestListGivesWhatTheLedgerIsNotDoneWithOldestFirst(t *testing.T) {
 		memory.loaded(loaded)
 		memory.set(failed, record.FileState{Status: record.StatusFailed})
 		memory.set(superseded, record.FileState{Status: record.StatusSuperseded})
-		memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []int64{0, 64}})
+		memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []record.DoneRange{{End: 64}, {Start: 64}}})
 
 		j, err := r.list(t, filepath.Join(dir, "*.csv"), ledger, nil)
 		check(t, err)
 		wantFiles(t, j.files(), begun, newest)
-		if w := j.all()[0]; w.Fingerprint != "theirs" || !slices.Equal(w.Done, []int64{0, 64}) {
+		if w := j.all()[0]; w.Fingerprint != "theirs" || !slices.Equal(w.Done, []record.DoneRange{{End: 64}, {Start: 64}}) {
 			t.Errorf("a file that another life has begun came as %+v", w)
 		}
 		if w := j.all()[1]; w.Fingerprint != "" || w.Done != nil {

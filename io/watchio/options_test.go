@@ -107,7 +107,7 @@ func TestFilesFromBeforeTheRunAreLeftAlone(t *testing.T) {
 	begun := w.write("e.csv", "e", 2)
 	unreadable := w.write("f.csv", "f", 3)
 	loaded := w.write("g.csv", "g", 4)
-	w.memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []int64{5}})
+	w.memory.set(begun, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []record.DoneRange{{Start: 5}}})
 	w.memory.set(unreadable, record.FileState{UnreadableSince: 7})
 	w.memory.loaded(loaded)
 	warning := func(files int, first string) string {
@@ -151,7 +151,7 @@ func TestExistingFiles(t *testing.T) {
 		ledger, memory := newLedger(t)
 		write(t, filepath.Join(dir, "a.csv"), "a", 1)
 		begun := write(t, filepath.Join(dir, "b.csv"), "b", 2)
-		memory.set(begun, record.FileState{Status: record.StatusLoading, Done: []int64{1}})
+		memory.set(begun, record.FileState{Status: record.StatusLoading, Done: []record.DoneRange{{Start: 1}}})
 		j := r.watch(t, filepath.Join(dir, "*.csv"), ledger, nil, WithIncludeExisting(false))
 		eventually(t, "the file that a load has begun", func() bool { return len(j.all()) == 1 })
 		fresh := filepath.Join(dir, "c.csv")

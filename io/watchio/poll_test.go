@@ -170,9 +170,9 @@ func TestALinkIsTheFileItLeadsTo(t *testing.T) {
 func TestAFileThatAnotherLifeBegan(t *testing.T) {
 	w := newWatcher(t)
 	file := w.write("a.csv", "a", 1)
-	w.memory.set(file, record.FileState{Status: record.StatusLoading, Fingerprint: "earlier", Done: []int64{7, 9}})
+	w.memory.set(file, record.FileState{Status: record.StatusLoading, Fingerprint: "earlier", Done: []record.DoneRange{{Start: 7}, {Start: 9}}})
 	works := w.trigger()
-	if len(works) != 1 || works[0].Fingerprint != "earlier" || !slices.Equal(works[0].Done, []int64{7, 9}) {
+	if len(works) != 1 || works[0].Fingerprint != "earlier" || !slices.Equal(works[0].Done, []record.DoneRange{{Start: 7}, {Start: 9}}) {
 		t.Errorf("got %+v", works)
 	}
 	w.want()
@@ -182,9 +182,9 @@ func TestARefusedFileComesAgainWithTheLedgersSplit(t *testing.T) {
 	w := newWatcher(t)
 	file := w.write("a.csv", "a", 1)
 	w.want(file)
-	w.memory.set(file, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []int64{5}})
+	w.memory.set(file, record.FileState{Status: record.StatusLoading, Fingerprint: "theirs", Done: []record.DoneRange{{Start: 5}}})
 	works := w.trigger()
-	if len(works) != 1 || works[0].Fingerprint != "theirs" || !slices.Equal(works[0].Done, []int64{5}) {
+	if len(works) != 1 || works[0].Fingerprint != "theirs" || !slices.Equal(works[0].Done, []record.DoneRange{{Start: 5}}) {
 		t.Errorf("got %+v", works)
 	}
 	w.want()

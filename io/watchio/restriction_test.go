@@ -44,7 +44,7 @@ func TestWhatTravelsSurvivesTheCoder(t *testing.T) {
 			}
 		})
 	}
-	work := record.Work{File: flight(1).File, Fingerprint: "f", Done: []int64{0, 1 << 40}}
+	work := record.Work{File: flight(1).File, Fingerprint: "f", Done: []record.DoneRange{{NextLine: 2}, {Start: 1 << 40}}}
 	if got := throughCoder(t, work); !reflect.DeepEqual(got, work) {
 		t.Errorf("%+v became %+v", work, got)
 	}

@@ -23,6 +23,8 @@ const (
 const (
 	CodeInvalidHeader = "invalid_header"
 	CodeUnreadable    = "unreadable"
+	// CodeSuperseded is for a version in whose place another one stands.
+	CodeSuperseded = "superseded"
 	// CodeCorruptArchive is for a compressed file that is cut off or damaged.
 	CodeCorruptArchive = "corrupt_archive"
 )

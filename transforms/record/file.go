@@ -24,9 +24,31 @@ type Work struct {
 	// Fingerprint is the one the version was begun with, empty for a version
 	// that no load has begun: a begun version goes on with the split it has.
 	Fingerprint string
-	// Done holds the start bytes of the ranges that are in the ledger, in
-	// ascending order. They are not read again.
-	Done []int64
+	// Done holds the ranges that are in the ledger, in ascending order. They are
+	// not loaded again.
+	Done []DoneRange
+}
+
+// DoneRange is a range of a file version that is in the ledger.
+type DoneRange struct {
+	// Start, End and Index are those of Range.
+	Start, End, Index int64
+	// NextLine is the line at End, 1-based. It is what lets a reader go on at
+	// End without a look at the range. 0 says that it can't: the line is not
+	// known, or the file is read in sequence.
+	NextLine int64
+}
+
+// BytesLeft returns how many bytes of the file are still to be read, its header
+// included.
+func (w Work) BytesLeft() int64 {
+	left := w.File.Size
+	for _, d := range w.Done {
+		if d.NextLine > 0 {
+			left -= d.End - d.Start
+		}
+	}
+	return left
 }
 
 // Range is the unit of work and of the ledger: a run of whole records of one
@@ -38,6 +60,9 @@ type Range struct {
 	Start, End int64
 	// FirstLine is the line at Start, 1-based; the header is line 1.
 	FirstLine int64
+	// Lines counts the lines of the range, blank ones and those within quotes
+	// included.
+	Lines int64
 	// Index is the place of the range among those of its file, from 0.
 	Index int64
 	// Records counts the records of the range, the malformed ones included.
@@ -61,7 +86,7 @@ type Range struct {
 	Unsplit bool
 	// Done is Work's, for the whole of an unsplit file: the reader leaves those
 	// ranges out.
-	Done []int64
+	Done []DoneRange
 }
 
 // Status is what a ledger says of a file version.
@@ -82,9 +107,10 @@ type FileState struct {
 	Status Status
 	// Fingerprint and Done are those of Work; set while Status is loading.
 	Fingerprint string
-	Done        []int64
+	Done        []DoneRange
 	// UnreadableSince is the time, in microseconds since 1970-01-01 UTC, of the
-	// latest failure to read the version that no commit has followed; 0 when
-	// there is none. Such a version stays pending and is tried again.
+	// latest failure to read the version that no commit has followed, be it that
+	// another version stood in its place; 0 when there is none. Such a version
+	// stays pending and is tried again.
 	UnreadableSince int64
 }

@@ -1,0 +1,114 @@
+//go:build e2e
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// gate has PostgreSQL hold every batch that comes after so many were committed,
+// until release is called.
+func (s *scene) gate(batches int) (release func()) {
+	s.Helper()
+	s.run(exitDone, "migrate")
+	s.query(fmt.Sprintf(`create function hold() returns trigger language plpgsql as $$ begin
+			if (select count(*) from cartstream.loads) >= %d then perform pg_advisory_xact_lock_shared(1); end if;
+			return null;
+		end $$`, batches))
+	s.query(`create trigger hold before insert on user_events for each statement execute function hold()`)
+	conn, err := pgx.Connect(s.Context(), s.url)
+	if err == nil {
+		_, err = conn.Exec(s.Context(), `select pg_advisory_lock(1)`)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	release = func() { _ = conn.Close(context.Background()) }
+	s.Cleanup(release)
+	return release
+}
+
+// held waits until so many batches wait at the gate.
+func (s *scene) held(batches int) {
+	s.Helper()
+	s.eventually("batches at the gate", func() bool {
+		return s.count(`select count(*) from pg_locks where locktype = 'advisory' and not granted
+			and database = (select oid from pg_database where datname = current_database())`) >= batches
+	})
+}
+
+// largeFile writes a file of some 200 MB and 25 ranges.
+func (s *scene) largeFile(name string) (size int) {
+	s.Helper()
+	var b strings.Builder
+	b.WriteString(header)
+	product := strings.Repeat("x", 4000)
+	for n := range 50_000 {
+		b.WriteString(id(n) + ",U,P," + product + ",C,view,,2024-01-29 10:00:00\n")
+	}
+	s.write(name, b.String())
+	return b.Len()
+}
+
+// backlog is what status tells of what waits.
+func (s *scene) backlog() (files, bytes int) {
+	s.Helper()
+	var status struct {
+		Backlog struct{ Files, Bytes int }
+	}
+	out := s.run(exitDone, "status", "--input", "in/*", "--output", "json").stdout.String()
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		s.Fatalf("%v: %s", err, out)
+	}
+	return status.Backlog.Files, status.Backlog.Bytes
+}
+
+// What is loaded of a large file when the process is killed is not read again,
+// neither to load it nor to find where the rest begins.
+func TestLargeFileGoesOnWhereItWasKilled(t *testing.T) {
+	for _, runner := range []string{"direct", "prism"} {
+		t.Run(runner, func(t *testing.T) {
+			s := newScene(t)
+			size := s.largeFile("in/a.csv")
+			release := s.gate(2)
+			p := s.start("run", "--input", "in/*", "--config", s.quick(), "--runner", runner)
+			s.held(1)
+			p.kill9()
+			release()
+			s.hasGone()
+			done := s.count(`select sum(end_byte - start_byte)::bigint from cartstream.ranges`)
+			if files, bytes := s.backlog(); files != 1 || bytes != size-done {
+				t.Errorf("the backlog is %d files, %d bytes; want 1, %d", files, bytes, size-done)
+			}
+
+			p = s.start("run", "--input", "in/*", "--config", s.quick(), "--runner", runner)
+			s.eventually("the whole file", func() bool { return s.count(countLoaded) == 1 || p.hasEnded() })
+			read := p.bytesRead()
+			p.signal(sigterm)
+			p.endsWith(exitDone)
+			s.expect(countRows, "50000")
+			s.run(exitDone, "verify")
+			if files, bytes := s.backlog(); files != 0 || bytes != 0 {
+				t.Errorf("the backlog is %d files, %d bytes", files, bytes)
+			}
+
+			// The rest is read twice, to cut it and to load it; 8 MB are for all
+			// else that a process reads, PostgreSQL's answers included.
+			most := 2*(size-done) + 8_000_000
+			t.Logf("%d bytes, %d of them done; then %d read", size, done, read)
+			if size+(size-done) <= most {
+				t.Fatalf("only %d bytes were done: a second reading could not be told", done)
+			}
+			if canSeeReads && read > most {
+				t.Errorf("%d bytes were read, want %d at most", read, most)
+			}
+		})
+	}
+}
