@@ -118,26 +118,71 @@ func TestFileThatChangesWhileItIsRead(t *testing.T) {
 	})
 }
 
-// The same where the run ends hard before it can see the change.
+// endInTheMiddle runs until some ranges of a large file are committed, and ends
+// the run hard.
+func (p *place) endInTheMiddle(name string) {
+	p.Helper()
+	release := p.largeFile(name)
+	ctx, cancel := context.WithCancelCause(p.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := Run(ctx, p.options, nil)
+		ended <- err
+	}()
+	p.held()
+	why := errors.New("the reason")
+	cancel(why)
+	if err := <-ended; !errors.Is(err, why) {
+		p.Fatal(err)
+	}
+	release()
+}
+
+// The same where nobody sees the change.
 func TestFileThatChangesBetweenTwoRuns(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, runner string) {
 		p := newPlace(t, runner)
-		release := p.largeFile("a.csv")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		ended := make(chan error)
-		go func() {
-			_, err := Run(ctx, p.options, nil)
-			ended <- err
-		}()
-		p.held()
-		why := errors.New("the reason")
-		cancel(why)
-		if err := <-ended; !errors.Is(err, why) {
-			t.Fatal(err)
-		}
-		release()
+		p.endInTheMiddle("a.csv")
 		p.rewrite("a.csv")
 		p.run(nil)
 		p.superseded()
 	})
+}
+
+// A file that is taken away half loaded, replaced, and put back as it was, is
+// finished in the end.
+func TestFileThatIsPutBack(t *testing.T) {
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.endInTheMiddle("a.csv")
+		p.rename("a.csv", "elsewhere")
+		if got := p.run(nil); got != (Totals{}) {
+			t.Errorf("the file is gone: got %+v", got)
+		}
+		p.wantBacklog(0)
+		if files, err := History(t.Context(), p.options.Database, 0); err != nil || files[0].Status != "loading" {
+			t.Errorf("the file is gone: %+v %v", files, err)
+		}
+		p.rewrite("a.csv")
+		p.run(nil)
+		p.superseded()
+		p.rename("elsewhere", "a.csv")
+		p.wantBacklog(1)
+		p.run(nil)
+		files, err := History(t.Context(), p.options.Database, 0)
+		if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Records != 40_000 {
+			t.Errorf("the file is back: %+v %v", files, err)
+		}
+		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		if err != nil || len(v.Findings) > 0 {
+			t.Errorf("%+v %v", v, err)
+		}
+	})
+}
+
+func (p *place) rename(from, to string) {
+	p.Helper()
+	if err := os.Rename(filepath.Join(p.dir, from), filepath.Join(p.dir, to)); err != nil {
+		p.Fatal(err)
+	}
 }

@@ -22,6 +22,9 @@ type Options struct {
 	// Run names the run; its parts in one process find each other by it.
 	Run      string
 	Database Database
+	// Since leaves files alone that were modified before it and that no load has
+	// begun; zero for none. Run sets it when existing files are not to be included.
+	Since time.Time
 	// AvailableNow loads what is there and ends, instead of watching for ever.
 	AvailableNow bool
 	// DrainTimeout bounds how long a run that is to stop goes on with what it

@@ -59,6 +59,9 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return Totals{}, err
 	}
+	if err := o.leaveExisting(ctx, o.ledger().BeginWatch); err != nil {
+		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
+	}
 	p, s := beam.NewPipelineWithRoot()
 	Build(s, o)
 	_, err = runners[o.runner()](ctx, p)
@@ -89,14 +92,27 @@ func (o Options) reading() []csvio.Option {
 
 func (o Options) watching() []watchio.Option {
 	s := o.Settings.Streaming
-	return []watchio.Option{
+	options := []watchio.Option{
 		watchio.WithRun(o.Run), watchio.WithBlocking(o.runner() == RunnerDirect),
 		watchio.WithFingerprint(csvio.Fingerprint[Event](o.reading()...)),
 		watchio.WithTriggerInterval(s.TriggerInterval.Duration()),
 		watchio.WithMaxFilesPerTrigger(s.MaxFilesPerTrigger), watchio.WithMaxBytesPerTrigger(s.MaxBytesPerTrigger),
 		watchio.WithMinimumAge(s.MinimumAge.Duration()), watchio.WithLatestFirst(s.LatestFirst),
-		watchio.WithIncludeExisting(s.IncludeExisting), watchio.WithPatterns(s.Input[1:]...),
+		watchio.WithPatterns(s.Input[1:]...),
 	}
+	if !o.Since.IsZero() {
+		options = append(options, watchio.WithSince(o.Since))
+	}
+	return options
+}
+
+// leaveExisting sets Since to the time of the first run that did not include
+// existing files, so that what came while none ran is loaded by the next.
+func (o *Options) leaveExisting(ctx context.Context, firstRun func(context.Context, []string, time.Time) (time.Time, error)) (err error) {
+	if !o.Settings.Streaming.IncludeExisting {
+		o.Since, err = firstRun(ctx, o.Settings.Streaming.Input, time.Now().Add(-watchio.ClockTick))
+	}
+	return err
 }
 
 // absolute makes patterns of local paths absolute.

@@ -67,6 +67,9 @@ func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err er
 	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return b, err
 	}
+	if err := o.leaveExisting(ctx, o.ledger().WatchedSince); err != nil {
+		return b, err
+	}
 	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
 	for _, w := range pending {
 		b.Files++

@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -110,4 +112,57 @@ func TestLargeFileGoesOnWhereItWasKilled(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that came while no process ran is loaded by the next one, though what
+// was there before the first is not. The loading role's rights are enough.
+func TestFileThatCameWhileNoProcessRan(t *testing.T) {
+	s := newScene(t)
+	s.run(exitDone, "migrate")
+	s.beLoader()
+	s.environment = []string{"CARTSTREAM_STREAMING_INCLUDE_EXISTING_FILES=false"}
+	s.write("in/before.csv", header+events(1, 10))
+	hourAgo := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(s.path("in/before.csv"), hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	p := s.start("run", "--input", "in/*", "--config", s.quick())
+	p.says("Left alone")
+	s.write("in/while.csv", header+events(11, 20))
+	s.eventually("the file that came", func() bool { return s.count(countRows) == 10 || p.hasEnded() })
+	p.kill9()
+	s.write("in/after.csv", header+events(21, 30))
+	if files, _ := s.backlog(); files != 1 {
+		t.Errorf("the backlog is %d files, want 1", files)
+	}
+	s.loadAll(exitDone).mustSay("Done: 1 files loaded, 10 records")
+	s.expect(`select count(*), min(event_id::text) from user_events`, "20 | "+id(11))
+}
+
+// Two processes whose settings differ in all that matters, on one folder: each
+// version is loaded by the split and the dialect of the one that began it, also
+// the part that the other one loads.
+func TestTwoProcessesWithDifferentSettings(t *testing.T) {
+	s := newScene(t)
+	m := s.generate(600_000, 150_000)
+	s.write("oldest.yaml", "streaming: {trigger_interval: 50ms, max_files_per_trigger: 3}\n")
+	s.write("newest.yaml", "streaming: {trigger_interval: 20ms, max_files_per_trigger: 100, max_bytes_per_trigger: 4 MiB, latest_first: true}\n"+
+		"csv: {null_value: ['\\N'], comment: '#'}\n")
+	release := s.gate(0)
+	oldest := s.start("run", "--input", "in/*", "--config", "oldest.yaml")
+	newest := s.start("run", "--input", "in/*.csv", "--config", "newest.yaml", "--runner", "prism")
+	s.eventually("files that each of them has begun", func() bool {
+		return s.count(`select count(distinct fingerprint) from cartstream.files`) == 2 || oldest.hasEnded() || newest.hasEnded()
+	})
+	release()
+	s.eventually("all files", func() bool { return s.count(countLoaded) == len(m.Files) || oldest.hasEnded() || newest.hasEnded() })
+	for _, p := range []*process{oldest, newest} {
+		p.signal(sigterm)
+		p.endsWith(exitDone)
+	}
+	s.verifyManifest()
+	other := "The file was begun with other settings"
+	t.Logf("files begun by each: %v; met the other's: %d and %d times", s.query(`select count(*) from cartstream.files group by fingerprint order by 1`),
+		strings.Count(oldest.stderr.String(), other), strings.Count(newest.stderr.String(), other))
+	s.loadAll(exitDone).mustSay("Done: 0 files loaded, 0 records")
 }

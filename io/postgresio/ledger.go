@@ -52,27 +52,13 @@ left join lateral (
 // that are there, so one that was superseded and is there again is loading: it
 // was put back. While the database is in
 // trouble it waits, until ctx or the run ends.
-func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileState, error) {
-	control := runctl.Of(l.Run)
-	pool, err := l.pool(control)
-	if err != nil {
-		return nil, err
-	}
-	target, err := ParseTable(l.Table)
-	if err != nil {
-		return nil, err
-	}
+func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []record.FileState, err error) {
 	var v versions
 	for _, f := range files {
 		v.add(f)
 	}
-	var states []record.FileState
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	hard := control.Context()
-	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
-	err = retry(ctx, l.RetryFor, "asking the ledger", func(ctx context.Context) error {
-		rows, err := pool.Query(ctx, lookupSQL, target.Sanitize(), v.names, v.sizes, v.modified)
+	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
+		rows, err := pool.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
 		if err != nil {
 			return err
 		}
@@ -80,6 +66,25 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) ([]record.FileS
 		return err
 	})
 	return states, err
+}
+
+// ask asks with the table's quoted name, until there is an answer, or ctx or
+// the run ends.
+func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, pool *pgxpool.Pool, target string) error) error {
+	control := runctl.Of(l.Run)
+	pool, err := l.pool(control)
+	if err != nil {
+		return err
+	}
+	target, err := ParseTable(l.Table)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	hard := control.Context()
+	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
+	return retry(ctx, l.RetryFor, what, func(ctx context.Context) error { return question(ctx, pool, target.Sanitize()) })
 }
 
 func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {

@@ -17,10 +17,11 @@ const (
 	// retryBackoff is the least time between two tries of a file that could not
 	// be read.
 	retryBackoff = 30 * time.Second
-	// clockTick is how far the time that a kernel writes to a file may lie behind
-	// the clock.
-	clockTick = 10 * time.Millisecond
 )
+
+// ClockTick is how far the time that a kernel writes to a file may lie behind the
+// clock: a WithSince that means now is to be so much earlier.
+const ClockTick = 10 * time.Millisecond
 
 // settings travel to the workers.
 type settings struct {
@@ -101,13 +102,13 @@ func WithSince(t time.Time) Option { return func(s *settings) { s.Since = t.Unix
 // call is loaded, which is to be made at the run's beginning: it is WithSince of now. A job that a runner
 // resumes from its checkpoint keeps that time. A program that is started anew
 // begins another run with a later time: files that came while none ran, and those
-// that no load had begun when the last one ended, are left alone then. Give
-// WithSince the time of the first run to have them loaded.
+// that no load had begun when the last one ended, are left alone then. To have
+// them loaded, keep the time of the first run and give it to WithSince.
 func WithIncludeExisting(include bool) Option {
 	if include {
 		return func(s *settings) { s.Since = 0 }
 	}
-	return WithSince(time.Now().Add(-clockTick))
+	return WithSince(time.Now().Add(-ClockTick))
 }
 
 // WithBlocking is for the direct runner, which can't resume a DoFn: with true, Watch

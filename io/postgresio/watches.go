@@ -1,0 +1,50 @@
+package postgresio
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const beginWatchSQL = `
+insert into cartstream.watches (table_name, patterns, since) values (` + targetSQL + `, $2, $3)
+on conflict (table_name, md5(patterns)) do nothing`
+
+const watchedSinceSQL = `
+select since from cartstream.watches where table_name = ` + targetSQL + ` and md5(patterns) = md5($2)`
+
+// BeginWatch returns since when the files of the patterns are watched for, for
+// this table: now, which the ledger keeps from then on, when nobody has before.
+// The order of the patterns does not matter; others are watched on their own.
+// While the database is in trouble it waits, until ctx or the run ends.
+func (l Ledger) BeginWatch(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
+	since := now
+	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
+		if _, err := pool.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
+			return err
+		}
+		return pool.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
+	})
+	return since, err
+}
+
+// WatchedSince returns what BeginWatch would, and keeps nothing.
+func (l Ledger) WatchedSince(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
+	since := now
+	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
+		return pool.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
+	})
+	return since, err
+}
+
+func keyOfPatterns(patterns []string) string {
+	names := make([]string, len(patterns))
+	for i, p := range patterns {
+		names[i] = FileName(p)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), "\n")
+}
