@@ -60,12 +60,12 @@ func BenchmarkLoad(b *testing.B) {
 					r.File.Path = fmt.Sprint(run, i)
 					for _, rec := range records {
 						rec.Source.Range = &r
-						if err := fn.ProcessElement(context.Background(), rec); err != nil {
+						if err := fn.ProcessElement(context.Background(), rec, ignoreRange); err != nil {
 							b.Fatal(err)
 						}
 					}
 				}
-				if err := fn.FinishBundle(context.Background()); err != nil {
+				if err := fn.FinishBundle(context.Background(), ignoreRange); err != nil {
 					b.Fatal(err)
 				}
 			}

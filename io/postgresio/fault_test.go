@@ -137,11 +137,11 @@ func TestServerStopsDuringLoads(t *testing.T) {
 		}
 		ctx := context.Background()
 		for _, r := range records {
-			if err := s.fn.ProcessElement(ctx, r); err != nil {
+			if err := s.fn.ProcessElement(ctx, r, ignoreRange); err != nil {
 				return err
 			}
 		}
-		return s.fn.FinishBundle(ctx)
+		return s.fn.FinishBundle(ctx, ignoreRange)
 	})
 	for i := range int64(2) {
 		waitUntil(t, "some batches", func() bool { return RunTotals(w.run).Batches > 2*i })
@@ -218,8 +218,8 @@ func TestBundleOfDroppedRecordsIsAnError(t *testing.T) {
 	w := newWorld(t, itemTable)
 	s := newSink[item](w, "items")
 	s.fn.handed.Add(1)
-	s.fn.done(false)
-	if err := s.fn.FinishBundle(t.Context()); err == nil || !strings.Contains(err.Error(), "not committed") {
+	s.fn.done(nil, false)
+	if err := s.fn.FinishBundle(t.Context(), ignoreRange); err == nil || !strings.Contains(err.Error(), "not committed") {
 		t.Errorf("got %v, want an error that says that records were not committed", err)
 	}
 }
@@ -232,7 +232,7 @@ func TestNothingIsTakenInAfterTheDrainBound(t *testing.T) {
 	var err error
 	for f := 0; f < 100 && err == nil; f++ {
 		for _, r := range wholeRange[item](testFile(string(rune('A'+f))), items(0, 10)...) {
-			if err = s.fn.ProcessElement(t.Context(), r); err != nil {
+			if err = s.fn.ProcessElement(t.Context(), r, ignoreRange); err != nil {
 				break
 			}
 		}

@@ -140,16 +140,19 @@ func newSink[T any](w *world, table string, opts ...Option) *sink[T] {
 // bundle sends records and ends the bundle.
 func (s *sink[T]) bundle(records ...*record.Record[T]) error {
 	ctx := context.Background()
-	if err := s.fn.StartBundle(ctx); err != nil {
+	if err := s.fn.StartBundle(ctx, ignoreRange); err != nil {
 		return err
 	}
 	for _, r := range records {
-		if err := s.fn.ProcessElement(ctx, r); err != nil {
+		if err := s.fn.ProcessElement(ctx, r, ignoreRange); err != nil {
 			return err
 		}
 	}
-	return s.fn.FinishBundle(ctx)
+	return s.fn.FinishBundle(ctx, ignoreRange)
 }
+
+// ignoreRange is for those who do not look at what is committed.
+func ignoreRange(record.Range) {}
 
 func (s *sink[T]) load(records ...*record.Record[T]) {
 	s.w.t.Helper()

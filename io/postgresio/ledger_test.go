@@ -133,7 +133,7 @@ func TestLedgerAnswersInOrder(t *testing.T) {
 			}
 		}
 	}
-	if err := s.fn.FinishBundle(t.Context()); err != nil {
+	if err := s.fn.FinishBundle(t.Context(), ignoreRange); err != nil {
 		t.Fatal(err)
 	}
 	states, err := Ledger{Run: w.run, Database: w.db, Table: "items"}.Lookup(t.Context(), files)

@@ -10,12 +10,18 @@ import (
 	"unsafe"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
+
+func init() {
+	beam.RegisterType(reflect.TypeFor[record.Range]())
+	register.Emitter1[record.Range]()
+}
 
 // Defaults of Load. Batches of 50,000 rows on two connections gave the highest
 // rate; larger ones only hold more memory.
@@ -30,8 +36,12 @@ const (
 // files.
 const maxBatchUnits = 5_000
 
-// maxPrealloc bounds the rows that room is made for before they come.
-const maxPrealloc = 1 << 16
+// Bounds of the room that is made for rows, and for the bytes of their tuples,
+// before they come.
+const (
+	maxPreallocRows  = 1 << 16
+	maxPreallocBytes = 10 << 20
+)
 
 // loadOptions are serialised with the DoFn.
 type loadOptions struct {
@@ -78,11 +88,15 @@ func WithRetryFor(d time.Duration) Option { return func(o *loadOptions) { o.Retr
 // them. Rows, dead letters and the ledger's entries of a range are committed in
 // one transaction; a row whose key is there already is counted and left out.
 //
+// It returns the ranges (record.Range) that are committed, each after its
+// commit, and those that were found to be so before; not the files that failed
+// or could not be read. What follows may rely on their rows.
+//
 // T is a struct whose fields have `db:"column"` tags and that Register[T] has
 // seen. Bad tags, and options that make no sense, panic when the graph is built.
-func Load[T any](s beam.Scope, records beam.PCollection, table string, opts ...Option) {
+func Load[T any](s beam.Scope, records beam.PCollection, table string, opts ...Option) beam.PCollection {
 	s = s.Scope("postgresio.Load")
-	beam.ParDo0(s, &loadFn[T]{Options: newLoadOptions(table, opts)}, records)
+	return beam.ParDo(s, &loadFn[T]{Options: newLoadOptions(table, opts)}, records)
 }
 
 func newLoadOptions(table string, opts []Option) loadOptions {
@@ -108,7 +122,7 @@ func Register[T any]() {
 	if _, err := fieldsOf(reflect.TypeFor[T]()); err != nil {
 		panic(err.Error())
 	}
-	dofn.Register2x1[context.Context, *record.Record[T], error](&loadFn[T]{})
+	dofn.Register3x1[context.Context, *record.Record[T], func(record.Range), error](&loadFn[T]{})
 }
 
 // loadFn collects ranges and hands whole ones to the engine.
@@ -120,6 +134,9 @@ type loadFn[T any] struct {
 	current *unit
 	handed  sync.WaitGroup // units that the engine has and is not done with
 	lost    atomic.Bool    // a unit was not committed
+
+	mu        sync.Mutex
+	committed []*record.Range // not emitted yet
 }
 
 // Setup connects and matches T with the table. What goes wrong ends the run
@@ -145,19 +162,21 @@ func (fn *loadFn[T]) open() error {
 }
 
 // StartBundle begins with no range in hand.
-func (fn *loadFn[T]) StartBundle(context.Context) error {
+func (fn *loadFn[T]) StartBundle(context.Context, func(record.Range)) error {
 	fn.current = nil
 	return nil
 }
 
-// ProcessElement collects a record or, at a range's end, hands the range on.
-func (fn *loadFn[T]) ProcessElement(_ context.Context, r *record.Record[T]) error {
+// ProcessElement collects a record or, at a range's end, hands the range on and
+// emits those that are committed by now: a bundle may last as long as the run.
+func (fn *loadFn[T]) ProcessElement(_ context.Context, r *record.Record[T], emit func(record.Range)) error {
 	if r.Data() {
 		return fn.collect(r)
 	}
 	if fn.engine.control.Context().Err() != nil {
 		return fn.notCommitted()
 	}
+	fn.emitCommitted(emit)
 	return fn.finish(r)
 }
 
@@ -187,8 +206,9 @@ func (fn *loadFn[T]) unitOf(r *record.Record[T]) (*unit, error) {
 	fn.current = &unit{source: src}
 	if src.Records > 0 {
 		// A tuple is about as long as its line.
-		fn.current.rows = make([]row, 0, min(src.Records, maxPrealloc))
-		fn.current.tuples = make([]byte, 0, min(src.End-src.Start, maxPrealloc*64))
+		size := src.End - src.Start
+		fn.current.rows = make([]row, 0, min(src.Records, maxPreallocRows))
+		fn.current.tuples = make([]byte, 0, min(size+size/8, maxPreallocBytes))
 	}
 	return fn.current, nil
 }
@@ -208,14 +228,14 @@ func (fn *loadFn[T]) finish(r *record.Record[T]) error {
 		u.rows, u.tuples, u.dead = nil, nil, nil
 	}
 	u.marker, u.fault = r.Kind, r.Fault
-	u.done = fn.done
+	u.done = func(committed bool) { fn.done(u, committed) }
 	fn.handed.Add(1)
 	fn.engine.add(u)
 	return nil
 }
 
 // FinishBundle returns when all ranges of the bundle are committed.
-func (fn *loadFn[T]) FinishBundle(context.Context) error {
+func (fn *loadFn[T]) FinishBundle(_ context.Context, emit func(record.Range)) error {
 	if fn.current != nil {
 		return fusionError(fn.current)
 	}
@@ -233,14 +253,31 @@ func (fn *loadFn[T]) FinishBundle(context.Context) error {
 	if fn.lost.Load() {
 		return fn.notCommitted()
 	}
+	fn.emitCommitted(emit)
 	return nil
 }
 
-func (fn *loadFn[T]) done(committed bool) {
-	if !committed {
+// done notes what became of a unit; a writer calls it.
+func (fn *loadFn[T]) done(u *unit, committed bool) {
+	switch {
+	case !committed:
 		fn.lost.Store(true)
+	case u.marker == record.KindRangeEnd:
+		fn.mu.Lock()
+		fn.committed = append(fn.committed, u.source)
+		fn.mu.Unlock()
 	}
 	fn.handed.Done()
+}
+
+func (fn *loadFn[T]) emitCommitted(emit func(record.Range)) {
+	fn.mu.Lock()
+	committed := fn.committed
+	fn.committed = nil
+	fn.mu.Unlock()
+	for _, r := range committed {
+		emit(*r)
+	}
 }
 
 // notCommitted is the error of a bundle that the run's end has cut short.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -173,6 +174,47 @@ func TestRangeIsLoadedOnce(t *testing.T) {
 		newSink[item](w, "items").load(records...)
 	}
 	wantHistory(w, "a.csv", "loaded 2 1 0 1")
+}
+
+func TestRangesAreEmittedWhenTheyAreCommitted(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items", WithFlush(1, time.Millisecond))
+	var emitted []string
+	emit := func(r record.Range) {
+		emitted = append(emitted, r.File.Path)
+		if n := one[int64](w, "select count(*) from cartstream.load_history where file_name = $1 and status = 'loaded'", r.File.Path); n != 1 {
+			t.Errorf("%s is emitted and not loaded", r.File.Path)
+		}
+	}
+	process := func(records ...*record.Record[item]) {
+		for _, r := range records {
+			if err := s.fn.ProcessElement(t.Context(), r, emit); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	process(wholeRange[item](testFile("a.csv"), item{ID: id(1)})...)
+	if len(emitted) > 0 {
+		t.Errorf("%v is emitted before anybody can know", emitted)
+	}
+	waitUntil(t, "the commit", func() bool {
+		s.fn.mu.Lock()
+		defer s.fn.mu.Unlock()
+		return len(s.fn.committed) == 1
+	})
+	process(wholeRange[item](testFile("b.csv"), record.Fault{Code: "c"})...)
+	if !slices.Equal(emitted, []string{"a.csv"}) {
+		t.Errorf("%v is emitted in the bundle, want what is committed by then", emitted)
+	}
+	unreadable := wholeRange[item](testFile("c.csv"), item{ID: id(2)})
+	unreadable[1].Kind, unreadable[1].Fault = record.KindUnreadable, &record.Fault{Code: record.CodeUnreadable}
+	process(unreadable...)
+	if err := s.fn.FinishBundle(t.Context(), emit); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(emitted, []string{"a.csv", "b.csv"}) {
+		t.Errorf("%v is emitted, want what is committed", emitted)
+	}
 }
 
 func TestFileIsLoadedWhenAllItsRangesAreThere(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/direct"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/passert"
 
 	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -54,10 +55,11 @@ func TestLoadInAPipeline(t *testing.T) {
 	run := func() error {
 		return execute(func(s beam.Scope) {
 			records := beam.ParDo(s, &filesFn{Files: 40}, beam.Impulse(s))
-			Load[item](s, records, "items", WithRun(w.run), WithDatabase(w.db))
+			committed := Load[item](s, records, "items", WithRun(w.run), WithDatabase(w.db))
+			passert.Count(s, committed, "committed ranges", 40)
 		})
 	}
-	for range 2 { // what is loaded is not loaded again
+	for range 2 { // what is loaded is not loaded again, and told again
 		if err := run(); err != nil {
 			t.Fatal(err)
 		}

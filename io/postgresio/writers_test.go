@@ -162,7 +162,7 @@ func TestTwoRunsLoadTheSameFiles(t *testing.T) {
 					return err
 				}
 			}
-			return s.fn.FinishBundle(context.Background())
+			return s.fn.FinishBundle(context.Background(), ignoreRange)
 		}
 	}
 	other := w.run + " of another process"
@@ -189,7 +189,7 @@ func TestTwoRunsLoadTheSameFiles(t *testing.T) {
 // bundleIn sends records without ending the bundle.
 func (s *sink[T]) bundleIn(records []*record.Record[T]) error {
 	for _, r := range records {
-		if err := s.fn.ProcessElement(context.Background(), r); err != nil {
+		if err := s.fn.ProcessElement(context.Background(), r, ignoreRange); err != nil {
 			return err
 		}
 	}
