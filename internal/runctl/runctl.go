@@ -9,7 +9,16 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
+
+// Memory is how many bytes of input the instances of a run's DoFns in this
+// process may have in hand at a time: a range of the largest size, or several
+// small ones. A byte of input takes two more until its row is handed on, and
+// what is handed on has bounds of its own. More is no faster: one reader parses
+// some ten times what PostgreSQL takes in.
+const Memory = 8 << 20
 
 // Control is one run's control. All methods are safe for concurrent use.
 type Control struct {
@@ -18,7 +27,11 @@ type Control struct {
 	draining chan struct{}
 	hard     context.Context
 	stop     context.CancelCauseFunc
-	cleanups []func()
+	// begin ends when nothing more is to be begun: with draining, and with hard.
+	begin     context.Context
+	beginNone context.CancelFunc
+	memory    *semaphore.Weighted
+	cleanups  []func()
 	// forgotten is set when cleanups were called.
 	forgotten bool
 	left      map[string]bool
@@ -37,7 +50,11 @@ func Of(run string) *Control {
 	c := controls[run]
 	if c == nil {
 		hard, stop := context.WithCancelCause(context.Background())
-		c = &Control{draining: make(chan struct{}), hard: hard, stop: stop}
+		begin, beginNone := context.WithCancel(hard)
+		c = &Control{
+			draining: make(chan struct{}), hard: hard, stop: stop, begin: begin, beginNone: beginNone,
+			memory: semaphore.NewWeighted(Memory),
+		}
 		controls[run] = c
 	}
 	return c
@@ -89,6 +106,7 @@ func (c *Control) Drain(bound time.Duration) {
 	default:
 	}
 	close(c.draining)
+	c.beginNone()
 	time.AfterFunc(bound, func() { c.stop(ErrDrainBound) })
 }
 
@@ -154,6 +172,27 @@ func (c *Control) Sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// Reserve waits until the run has room for bytes of input, and takes it until
+// release is called. Who waits longest comes first. More than Memory is taken
+// for all of it. It ends with false when the run drains, fails, or ctx ends.
+//
+// Whoever has room must be able to go on without more of it: who calls Reserve
+// releases first, and waits for nobody who calls it.
+func (c *Control) Reserve(ctx context.Context, bytes int64) (release func(), ok bool) {
+	bytes = min(bytes, Memory)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.begin, cancel)()
+	if c.memory.Acquire(ctx, bytes) != nil {
+		return nil, false
+	}
+	if c.begin.Err() != nil { // it has got room before it was woken
+		c.memory.Release(bytes)
+		return nil, false
+	}
+	return func() { c.memory.Release(bytes) }, true
 }
 
 // Leave notes, by name, what the run was to load and could not even open. It

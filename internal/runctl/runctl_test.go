@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -226,5 +227,75 @@ func TestLeaveCountsNames(t *testing.T) {
 	}
 	if got := c.Left(); got != 2 {
 		t.Errorf("Left: got %d, want 2", got)
+	}
+}
+
+func TestReserveHasABoundAndAQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := control(t)
+		var got []string
+		releases := map[string]func(){}
+		reserve := func(name string, bytes int64) {
+			go func() {
+				release, ok := c.Reserve(t.Context(), bytes)
+				if !ok {
+					t.Errorf("no room for %s", name)
+					return
+				}
+				got, releases[name] = append(got, name), release
+			}()
+			synctest.Wait() // so that they come in this order
+		}
+		want := func(names ...string) {
+			t.Helper()
+			synctest.Wait()
+			if !slices.Equal(got, names) {
+				t.Errorf("%v have room, want %v", got, names)
+			}
+		}
+		reserve("half", runctl.Memory/2)
+		reserve("more than there is", 2*runctl.Memory)
+		reserve("a little", 1)
+		want("half")
+		releases["half"]()
+		want("half", "more than there is")
+		releases["more than there is"]()
+		want("half", "more than there is", "a little")
+		reserve("all", runctl.Memory)
+		want("half", "more than there is", "a little")
+		releases["a little"]()
+		want("half", "more than there is", "a little", "all")
+	})
+}
+
+func TestReserveIsWoken(t *testing.T) {
+	for name, wake := range map[string]func(c *runctl.Control, cancel func()){
+		"by draining":             func(c *runctl.Control, _ func()) { c.Drain(forever) },
+		"by a failure":            func(c *runctl.Control, _ func()) { c.Fail(errBroken) },
+		"by the caller's context": func(_ *runctl.Control, cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := control(t)
+			release, ok := c.Reserve(t.Context(), runctl.Memory)
+			if !ok {
+				t.Fatal("no room at the start")
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			woken := make(chan struct{})
+			go func() {
+				defer close(woken)
+				if _, ok := c.Reserve(ctx, 1); ok {
+					t.Error("there was room")
+				}
+			}()
+			wake(c, cancel)
+			within(t, "the one who waits", woken)
+			release()
+			goesOn := name == "by the caller's context"
+			if _, ok := c.Reserve(t.Context(), runctl.Memory); ok != goesOn {
+				t.Errorf("there is room afterwards: %v", ok)
+			}
+		})
 	}
 }

@@ -27,7 +27,8 @@ import (
 // offsets of such a file are those of its content: decompressed, and as UTF-8
 // where it is UTF-16.
 //
-// A range is read whole; the strings and raw bytes of its records share one
+// A range is read whole, when the run has room for it (runctl.Memory bytes for
+// all instances, as long as the records are handed on); the strings and raw bytes of its records share one
 // buffer, which lives as long as any of them.
 func Read[T any](s beam.Scope, ranges beam.PCollection, opts ...Option) beam.PCollection {
 	s = s.Scope("csvio.Read")
@@ -70,8 +71,23 @@ func (fn *readFn[T]) ProcessElement(ctx context.Context, rng record.Range, emit 
 	if rng.Unsplit {
 		return fn.readUnsplit(ctx, src, rng, emit)
 	}
-	err := fn.readRange(ctx, src, &rng, func(r *rangeReader[T]) error { return r.load(ctx, src) }, emit)
+	release, err := reserve(ctx, ctl, rng.End-rng.Start)
+	if err != nil {
+		return unlessDraining(err)
+	}
+	defer release()
+	err = fn.readRange(ctx, src, &rng, func(r *rangeReader[T]) error { return r.load(ctx, src) }, emit)
 	return settleRead(ctx, ctl, &rng, err, emit)
+}
+
+// reserve waits until the run has room for n bytes more of its ranges. With all
+// its records emitted a range has passed to who consumes them, and is released.
+func reserve(ctx context.Context, ctl *runctl.Control, n int64) (release func(), err error) {
+	release, ok := ctl.Reserve(ctx, max(n, 0))
+	if !ok {
+		return func() {}, stopError(ctx, ctl)
+	}
+	return release, nil
 }
 
 // readRange emits what a range has, once load has given it its bytes.

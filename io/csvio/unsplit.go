@@ -14,13 +14,29 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	if err != nil {
 		return settleRead(ctx, src.ctl, &whole, err, emit)
 	}
+	release := func() {}
+	defer func() { release() }()
+	// Between two ranges others have their turn.
+	next := func() (err error) {
+		release()
+		release, err = reserve(ctx, src.ctl, f.limits.RangeBytes)
+		return err
+	}
+	if err := next(); err != nil {
+		return unlessDraining(err)
+	}
 	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true}
 	in := newStream(src, f.dialect)
 	defer in.close()
 	sp := newSplitter(src, f, fn.schema, proto)
 	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.win.keep = newKeeper(f.limits)
-	sp.send = func(r record.Range) error { return fn.sendCut(ctx, sp, &r, whole.Done, emit) }
+	sp.send = func(r record.Range) error {
+		if err := fn.sendCut(ctx, sp, &r, whole.Done, emit); err != nil || r.Last {
+			return err
+		}
+		return next()
+	}
 	err = src.readAt(ctx, nil, 0) // an empty file is opened too
 	if err == nil {
 		err = sp.split(ctx)
