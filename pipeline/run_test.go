@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -230,33 +231,98 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// While the watcher waits, what it has handed on goes through the other stages,
+// and draining does not wait for it.
+func TestRunLoadsWhileTheWatcherWaits(t *testing.T) {
+	onEachRunner(t, func(t *testing.T, runner string) {
+		p := newPlace(t, runner)
+		p.options.AvailableNow = false
+		p.options.Settings.Streaming.TriggerInterval = Duration(24 * time.Hour)
+		for n := range 5 {
+			p.add(fmt.Sprint(n, ".csv"))
+		}
+		drain, ended := make(chan struct{}), make(chan Totals)
+		go func() {
+			totals, err := Run(context.Background(), p.options, drain)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- totals
+		}()
+		p.eventually("the records of all files", func() bool {
+			return p.count(`select coalesce(sum(records), 0)::bigint from cartstream.ranges`) == 5*9
+		})
+		close(drain)
+		select {
+		case got := <-ended:
+			if got.Files != 5 || got.Inserted != 4 {
+				t.Errorf("got %+v", got)
+			}
+		case <-time.After(bound):
+			t.Fatal("the drain waits for the watcher")
+		}
+	})
+}
+
+// addMany writes a file of n events, about 100 bytes each.
+func (p *place) addMany(name string, n int) {
+	p.Helper()
+	text := bytes.NewBufferString("event_id,user_id,product_id,product_name,product_category,event_type,price,event_timestamp\n")
+	for i := range n {
+		fmt.Fprintf(text, "00000000-0000-4000-8000-%012d,USER_000001,PROD_000001,Lamp,Home & Garden,view,1.00,2024-01-29 10:00:00\n", i)
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, name), text.Bytes(), 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
+
 // The drain of a run whose database is away ends by its bound, and says so.
 func TestDrainTimeout(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, runner string) {
-		server := pgtest.Server(t)
-		p := &place{T: t, dir: t.TempDir(), url: server.URL()}
-		p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond, Runner: runner}
-		p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
-		if err := Migrate(t.Context(), p.options.Database); err != nil {
-			t.Fatal(err)
-		}
-		// A lock on the table holds the load; then the server goes away under it.
-		p.connect().exec(`begin; lock table user_events in access exclusive mode`)
-		p.add("a.csv")
-		drain, ended := make(chan struct{}), make(chan error)
-		go func() {
-			_, err := Run(context.Background(), p.options, drain)
-			ended <- err
-		}()
-		p.eventually("a load that waits for the lock", func() bool {
-			return p.count(`select count(*) from pg_locks where not granted`) > 0
+		t.Run("in a continuous run", func(t *testing.T) {
+			drainWithoutDatabase(t, runner, 1, func(p *place) {
+				p.options.AvailableNow = false
+				p.add("a.csv")
+			})
 		})
-		if err := server.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		close(drain)
-		if err := <-ended; !errors.Is(err, runctl.ErrDrainBound) || !strings.Contains(err.Error(), "(100ms)") {
+		// Six ranges: with two in transactions and one in the next batch, the
+		// fourth waits for that, and on prism the others for memory.
+		t.Run("with more in hand than there is room for", func(t *testing.T) {
+			drainWithoutDatabase(t, runner, 2, func(p *place) { p.addMany("a.csv", 300_000) })
+		})
+	})
+}
+
+// drainWithoutDatabase drains a run whose server goes away under a number of loads.
+func drainWithoutDatabase(t *testing.T, runner string, loads int, prepare func(p *place)) {
+	server := pgtest.Server(t)
+	p := &place{T: t, dir: t.TempDir(), url: server.URL()}
+	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond, Runner: runner}
+	p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
+	if err := Migrate(t.Context(), p.options.Database); err != nil {
+		t.Fatal(err)
+	}
+	// A lock on the table holds the loads; then the server goes away under them.
+	p.connect().exec(`begin; lock table user_events in access exclusive mode`)
+	prepare(p)
+	drain, ended := make(chan struct{}), make(chan error)
+	go func() {
+		_, err := Run(context.Background(), p.options, drain)
+		ended <- err
+	}()
+	p.eventually("loads that wait for the lock", func() bool {
+		return p.count(`select count(*) from pg_locks where not granted`) >= loads
+	})
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	close(drain)
+	select {
+	case err := <-ended:
+		if !errors.Is(err, runctl.ErrDrainBound) || !strings.Contains(err.Error(), "(100ms)") {
 			t.Errorf("got %v", err)
 		}
-	})
+	case <-time.After(bound):
+		t.Fatal("the run does not end")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -48,6 +49,31 @@ func TestALargeArchiveIsReadInBoundedMemory(t *testing.T) {
 	if highest > most {
 		t.Errorf("%d MB of heap, want %d at most", highest>>20, most>>20)
 	}
+}
+
+// TestTheEndOfARangeKeepsNothingOfIt: runners hold on to the last element that
+// an instance has emitted.
+func TestTheEndOfARangeKeepsNothingOfIt(t *testing.T) {
+	f, open := inMemory(abcHeader + strings.Repeat("1,two,three\n", 1000))
+	var last *record.Record[abc]
+	var buffer weak.Pointer[byte]
+	fn := &readFn[abc]{}
+	fn.Setup()
+	fn.open = open
+	err := fn.ProcessElement(t.Context(), splitWith[abc](t, record.Work{File: f}, open, windowChunk)[0], func(r *record.Record[abc]) {
+		if last = r; r.Data() {
+			buffer = weak.Make(&r.Raw[0])
+		}
+	})
+	if err != nil || last.Kind != record.KindRangeEnd {
+		t.Fatalf("%+v, %v", last, err)
+	}
+	runtime.GC()
+	if buffer.Value() != nil {
+		t.Error("the buffer of the range is still there")
+	}
+	runtime.KeepAlive(last)
+	runtime.KeepAlive(fn)
 }
 
 // endless is a gzip file that says it is very long, and is; it counts what is

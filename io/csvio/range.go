@@ -88,10 +88,11 @@ func (r *rangeReader[T]) read() error {
 	if r.records != r.rng.Records {
 		return fmt.Errorf("%w: the range had %d records and has %d", errSuperseded, r.rng.Records, r.records)
 	}
-	end := r.next(int64(len(r.data)))
-	end.Kind = record.KindRangeEnd
-	end.Source.Offset = r.rng.End
-	r.emit(end)
+	// The end is not from the slab: a runner's emitters keep what came last, and
+	// would keep the range's buffer alive with it, one in each instance.
+	r.emit(&record.Record[T]{
+		Kind: record.KindRangeEnd, Source: record.Source{Range: r.rng, Line: r.line, Offset: r.rng.End},
+	})
 	return nil
 }
 
@@ -127,7 +128,7 @@ func (r *rangeReader[T]) record(it item, text string, pos int, valid bool) error
 // next takes a record off the slab, at the offset pos of the range.
 func (r *rangeReader[T]) next(pos int64) *record.Record[T] {
 	if len(r.slab) == 0 {
-		left := max(r.rng.Records-r.records, 0) + 1 // with the range's end
+		left := max(r.rng.Records-r.records, 1) // a changed file may have more
 		r.slab = make([]record.Record[T], min(left, slabSize))
 	}
 	rec := &r.slab[0]
