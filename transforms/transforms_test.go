@@ -129,6 +129,13 @@ var cases = []struct {
 		in:   value("clock", 1), valid: value("clock", 1), values: []any{item{"clock", 1}},
 	},
 	{
+		name: "the rules are given the time at which the range was begun",
+		in:   judgedLongAgo(value("clock", 1)),
+		valid: judgedLongAgo(fault(record.CodeInvalidValue, "",
+			fmt.Sprintf("the clock stands at %v", time.UnixMicro(longAgo)))),
+		dead: []any{letter(record.CodeInvalidValue, "", fmt.Sprintf("the clock stands at %v", time.UnixMicro(longAgo)))},
+	},
+	{
 		name:  "a fault is not looked at by the rules",
 		in:    fault(oldFlaw.Code, "", oldFlaw.Message),
 		valid: fault(oldFlaw.Code, "", oldFlaw.Message),
@@ -150,6 +157,15 @@ var cases = []struct {
 		name: "an unreadable range passes untouched and is no dead letter",
 		in:   marker(record.KindUnreadable, oldFlaw), valid: marker(record.KindUnreadable, oldFlaw),
 	},
+}
+
+const longAgo = 1_000_000_000_123_456
+
+func judgedLongAgo(r *record.Record[item]) *record.Record[item] {
+	begun := *r.Source.Range
+	begun.JudgedAt = longAgo
+	r.Source.Range = &begun
+	return r
 }
 
 func TestValidate(t *testing.T) {

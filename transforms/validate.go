@@ -19,8 +19,9 @@ const slabRecords = 256
 //
 // Apply returns the value as it is to be stored, or an error: a *record.Fault,
 // which may be wrapped, names its own code and column; any other error becomes
-// the code invalid_value. now is the time at which the value's range was begun,
-// so all records of a range are judged by the same clock.
+// the code invalid_value. now is the time at which the value's range was begun
+// (record.Range.JudgedAt), so all records of a range are judged by the same
+// clock, and can be judged again as they were.
 type Rules[T any] interface {
 	Apply(now time.Time, v T) (T, error)
 }
@@ -55,12 +56,16 @@ func (fn *validateFn[T, R]) ProcessElement(r *record.Record[T], emit func(*recor
 	emit(fn.withValue(r, v))
 }
 
-// clock reads the time once a range, not once a record: what a range holds was
+// clock gives one time a range, not one a record: what a range holds was
 // written before it was begun, so its beginning is late enough to tell the
-// future by.
+// future by. A reader that does not say when it began has the time at which the
+// first record comes.
 func (fn *validateFn[T, R]) clock(rng *record.Range) time.Time {
 	if rng == nil || rng != fn.current {
 		fn.now, fn.current = time.Now(), rng
+		if rng != nil && rng.JudgedAt != 0 {
+			fn.now = time.UnixMicro(rng.JudgedAt)
+		}
 	}
 	return fn.now
 }

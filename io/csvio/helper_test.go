@@ -76,12 +76,15 @@ func readWith[T any](t testing.TB, ranges []record.Range, open opener, opts ...O
 	return readChunks[T](t, ranges, open, windowChunk, opts...)
 }
 
+// readAt is the time at which readWith and readChunks begin each range.
+const readAt = 1_700_000_000_123_456
+
 // readChunks reads streams in chunks of a size of one's own.
 func readChunks[T any](t testing.TB, ranges []record.Range, open opener, chunk int64, opts ...Option) []*record.Record[T] {
 	t.Helper()
 	fn := &readFn[T]{Run: newOptions(opts).run}
 	fn.Setup()
-	fn.open, fn.chunk = open, chunk
+	fn.open, fn.chunk, fn.now = open, chunk, func() time.Time { return time.UnixMicro(readAt) }
 	var recs []*record.Record[T]
 	for _, r := range ranges {
 		if err := fn.ProcessElement(t.Context(), r, func(r *record.Record[T]) { recs = append(recs, r) }); err != nil {

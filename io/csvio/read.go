@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
@@ -41,6 +42,7 @@ type readFn[T any] struct {
 
 	open    opener
 	chunk   int64
+	now     func() time.Time
 	schema  *schema
 	formats formats
 	// What the latest range was read by: its file's other ranges share it.
@@ -53,7 +55,7 @@ type readFn[T any] struct {
 }
 
 func (fn *readFn[T]) Setup() {
-	fn.open, fn.chunk = openLocal, windowChunk
+	fn.open, fn.chunk, fn.now = openLocal, windowChunk, time.Now
 	fn.schema = mustSchema[T]()
 }
 
@@ -92,6 +94,7 @@ func reserve(ctx context.Context, ctl *runctl.Control, n int64) (release func(),
 
 // readRange emits what a range has, once load has given it its bytes.
 func (fn *readFn[T]) readRange(ctx context.Context, src *source, rng *record.Range, load func(*rangeReader[T]) error, emit func(*record.Record[T])) error {
+	rng.JudgedAt = fn.now().UnixMicro()
 	if fault := fn.prepare(rng); fault != nil {
 		rng.Failure = fault
 		emit(failureMarker[T](rng))

@@ -144,6 +144,9 @@ func TestRecordsShareTheirRange(t *testing.T) {
 	if end.Kind != record.KindRangeEnd || end.Source.Range.Records != 10 || end.Source.Offset != int64(len(tenRecords)) || end.Source.Line != 12 {
 		t.Errorf("the range's end is %+v of %+v", end, end.Source.Range)
 	}
+	if at := end.Source.Range.JudgedAt; at != readAt {
+		t.Errorf("the range was begun at %d, want %d", at, readAt)
+	}
 }
 
 func TestReadGoesByTheRangesOwnFingerprint(t *testing.T) {

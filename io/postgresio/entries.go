@@ -168,13 +168,22 @@ func (v *versions) add(f record.File) {
 }
 
 const claimSQL = `
-insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, load_id)
-select v.*, $10 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[]) v
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, load_id)
+select v.*, $11 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
 
 type rangeKey struct{ file, start int64 }
+
+// judgedAt is nil for a range whose reader did not say when it began.
+func judgedAt(r *record.Range) *time.Time {
+	if r.JudgedAt == 0 {
+		return nil
+	}
+	t := time.UnixMicro(r.JudgedAt)
+	return &t
+}
 
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
@@ -182,6 +191,7 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 	wanted := map[rangeKey]*unit{}
 	var files, starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
+	var judged []*time.Time
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
@@ -193,12 +203,12 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		files, starts, ends = append(files, id), append(starts, s.Start), append(ends, s.End)
 		indexes, records = append(indexes, s.Index), append(records, s.Records)
 		firstLines, lines = append(firstLines, s.FirstLine), append(lines, s.Lines)
-		last, unsplit = append(last, s.Last), append(unsplit, s.Unsplit)
+		last, unsplit, judged = append(last, s.Last), append(unsplit, s.Unsplit), append(judged, judgedAt(s))
 	}
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, a.batch.id)
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, judged, a.batch.id)
 	if err != nil {
 		return false, err
 	}
@@ -213,6 +223,7 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 // enterCounts writes what became of the records of each claimed range.
 func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
 	var files, starts, ins, upd, dup, dead []int64
+	var places [][]byte
 	for _, u := range a.batch.units {
 		if !a.claimed[u] {
 			continue
@@ -224,13 +235,14 @@ func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
 		files, starts = append(files, a.ids[u]), append(starts, u.source.Start)
 		ins, upd = append(ins, c.inserted), append(upd, c.updated)
 		dup, dead = append(dup, c.duplicates), append(dead, c.dead)
+		places = append(places, duplicatePlaces(u))
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, dead_letters)
-		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])`,
-		files, starts, ins, upd, dup, dead)
+	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, dead_letters, duplicate_places)
+		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])`,
+		files, starts, ins, upd, dup, dead, places)
 	return err
 }
 

@@ -69,6 +69,9 @@ type Range struct {
 	Records int64
 	// Last tells that the file has no range after this one.
 	Last bool
+	// JudgedAt is the time by which rules judge the records of the range, in
+	// microseconds since 1970-01-01 UTC: when its reader began it. 0 before that.
+	JudgedAt int64
 	// Header is the header record as it stands in the file, without its line
 	// end; the format's reader knows what it means.
 	Header []byte
