@@ -35,8 +35,9 @@ test: lint ## lint, formatting, vet, and all tests with the race detector
 test-short: ## the quick tests only, without lint and race detector
 	go test -short ./...
 
-chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), and verify
-	CHAOS_KILLS=$(or $(KILLS),200) go test -tags e2e -timeout 120m -run '^TestChaos$$' -v ./cmd/cartstream
+chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), and PostgreSQL for OUTAGES; verify
+	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_OUTAGES="$(or $(OUTAGES),60s 5m)" \
+		go test -tags e2e -timeout 120m -run '^(TestChaos|TestOutages)$$' -v ./cmd/cartstream
 
 bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -42,7 +42,7 @@ func (e *engine) load(b *batch) error {
 	defer e.keys.leave(keys)
 	var result *loadResult
 	tries := 0
-	err := retry(e.control.Context(), e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
+	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		tries++
 		return e.try(ctx, b, keys, tries, start, &result)
 	})
@@ -74,7 +74,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, 
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
-	tx, err := a.conn.Begin(ctx)
+	tx, err := a.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return err
 	}

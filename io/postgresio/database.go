@@ -42,12 +42,19 @@ var errBadURL = errors.New("the connection string (DATABASE_URL, PG* or postgres
 // planner has no statistics of a table that has just been created. What is said
 // to be committed must outlive a crash of the server. A role that
 // is called cartstream must not find its tables in the ledger's schema, as
-// "$user" in the search path would have it.
+// "$user" in the search path would have it. Time limits and isolation levels
+// that were set for a role's own queries would cut loads short or hide ranges
+// from each other; loads are bounded by their batches.
 const sessionSettings = `SELECT
 	set_config('search_path', coalesce((
 		select string_agg(quote_ident(s), ', ') from unnest(current_schemas(false)) s where s <> 'cartstream'), 'public'), false),
 	set_config('application_name', 'cartstream', false),
 	set_config('idle_in_transaction_session_timeout', '60s', false),
+	set_config('statement_timeout', '0', false),
+	set_config('lock_timeout', '0', false),
+	set_config('default_transaction_isolation', 'read committed', false),
+	set_config('default_transaction_deferrable', 'off', false),
+	(select string_agg(set_config(name, '0', false), '') from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')),
 	set_config('tcp_keepalives_idle', '15', false),
 	set_config('tcp_keepalives_interval', '5', false),
 	set_config('tcp_keepalives_count', '3', false),

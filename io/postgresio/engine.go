@@ -98,7 +98,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields)}
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
-	err = retry(control.Context(), opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
+	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
 		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumn, fields)
 		return err
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-var retryLine = regexp.MustCompile(`Retrying in \d+ seconds?\.\.\.`)
+var retryLine = regexp.MustCompile(`Retrying in [0-9.]+(ms| seconds?)\.\.\.`)
 
 func TestReplyToCommitIsLost(t *testing.T) {
 	retryFast(t)

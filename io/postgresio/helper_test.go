@@ -250,6 +250,13 @@ func retryFast(t *testing.T) {
 	t.Cleanup(func() { firstPause = before })
 }
 
+// dontWait has what comes before a load fail at once where no server is.
+func dontWait(t *testing.T) {
+	before := prepareBound
+	prepareBound = time.Millisecond
+	t.Cleanup(func() { prepareBound = before })
+}
+
 // waitUntil waits for a condition that must come true soon.
 func waitUntil(t *testing.T, what string, condition func() bool) {
 	t.Helper()

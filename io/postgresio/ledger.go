@@ -84,7 +84,7 @@ func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.
 	defer cancel(nil)
 	hard := control.Context()
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
-	return retry(ctx, l.RetryFor, what, func(ctx context.Context) error { return question(ctx, pool, target.Sanitize()) })
+	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error { return question(ctx, pool, target.Sanitize()) })
 }
 
 func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {

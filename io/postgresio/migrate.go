@@ -27,22 +27,22 @@ func Migrate(ctx context.Context, d Database, statements ...string) error {
 		return err
 	}
 	defer pool.Close()
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", SafeError(err))
-	}
-	defer conn.Release()
-	if err := migrateLocked(ctx, conn.Conn(), statements); err != nil {
-		return fmt.Errorf("migrate: %w", SafeError(err))
-	}
-	return nil
+	return retry(ctx, pool, prepareBound, "migrate", func(ctx context.Context) error {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		return migrateLocked(ctx, conn.Conn(), statements)
+	})
 }
 
 func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) error {
 	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", migrationLock); err != nil {
 		return err
 	}
-	// The session ends with the pool, and the lock with it.
+	// When a try fails, the lock must not outlive it in the pool.
+	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", migrationLock) }()
 	if err := createSchema(ctx, conn); err != nil {
 		return err
 	}

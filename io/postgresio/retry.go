@@ -86,15 +86,37 @@ func SafeError(err error) error {
 // firstPause is the first wait between tries. Tests of many faults shorten it.
 var firstPause = time.Second
 
+// prepareBound is how long what comes before a load is retried: as long as a
+// server is waited for that is not there.
+// Tests of servers that are not there shorten it.
+var prepareBound = waitTries * waitPause
+
+const longestPause = 30 * time.Second
+
+func pausesOf(first, longest time.Duration) *backoff.ExponentialBackOff {
+	b := &backoff.ExponentialBackOff{InitialInterval: first, Multiplier: 2, MaxInterval: longest, RandomizationFactor: 0.1}
+	b.Reset()
+	return b
+}
+
+// isLostRace reports whether a transaction lost against another one: it may
+// begin anew at once.
+func isLostRace(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// server is asked whether it answers; a pool is one.
+type server interface {
+	Ping(ctx context.Context) error
+}
+
 // retry calls try until it succeeds, fails with what is not transient, ctx
 // ends, or limit has passed (0: no limit). Between tries it waits 1, 2, 4 … at
-// most 30 s, with jitter, and says so.
-func retry(ctx context.Context, limit time.Duration, what string, try func(ctx context.Context) error) error {
-	const longest = 30 * time.Second
-	wait := &backoff.ExponentialBackOff{
-		InitialInterval: firstPause, Multiplier: 2, MaxInterval: longest, RandomizationFactor: 0.1,
-	}
-	wait.Reset()
+// most 30 s, with jitter, and says so; a server that was out of reach ends the
+// wait by answering again. After a deadlock it waits at most a second.
+func retry(ctx context.Context, db server, limit time.Duration, what string, try func(ctx context.Context) error) error {
+	pauses, races := pausesOf(firstPause, longestPause), pausesOf(firstPause/10, firstPause)
 	start := time.Now()
 	for {
 		err := try(ctx)
@@ -108,19 +130,64 @@ func retry(ctx context.Context, limit time.Duration, what string, try func(ctx c
 		case limit > 0 && time.Since(start) >= limit:
 			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, SafeError(err))
 		}
-		pause := min(wait.NextBackOff(), longest)
-		if limit > 0 {
-			pause = min(pause, limit-time.Since(start))
+		pause := pauses
+		if isLostRace(err) {
+			pause = races
 		}
-		slog.WarnContext(ctx, "Retrying in "+inSeconds(pause)+"...", "what", what, "error", SafeError(err))
+		d := min(pause.NextBackOff(), longestPause)
+		if limit > 0 {
+			d = min(d, limit-time.Since(start))
+		}
+		slog.WarnContext(ctx, "Retrying in "+inSeconds(d)+"...", "what", what, "error", SafeError(err))
+		waitFor(ctx, db, d, isOutOfReach(err))
+	}
+}
+
+// How often a server is asked, while its return is waited for, whether it is
+// back, and how long it may take to say so.
+const (
+	probePause = time.Second
+	probeBound = 5 * time.Second
+)
+
+// waitFor waits for d, for the end of ctx, or, if the server is away, for its
+// answer.
+func waitFor(ctx context.Context, db server, d time.Duration, away bool) {
+	end := time.After(d)
+	probe := time.NewTicker(probePause)
+	defer probe.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+			return
+		case <-end:
+			return
+		case <-probe.C:
+			answers := pings(ctx, db)
+			if away && answers {
+				return
+			}
+			away = !answers
 		}
 	}
 }
 
+func pings(ctx context.Context, db server) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeBound)
+	defer cancel()
+	return db.Ping(ctx) == nil
+}
+
+// isOutOfReach reports whether no connection could be made at all.
+func isOutOfReach(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect)
+}
+
 func inSeconds(d time.Duration) string {
+	if d < time.Second/2 {
+		return d.Round(time.Millisecond).String()
+	}
 	n := int(math.Round(d.Seconds()))
 	if n == 1 {
 		return "1 second"

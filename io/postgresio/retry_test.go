@@ -71,7 +71,7 @@ func TestPausesBetweenTries(t *testing.T) {
 			log := captureLog(t)
 			synctest.Test(t, func(t *testing.T) {
 				start, tries := time.Now(), 0
-				err := retry(context.Background(), c.limit, "testing", func(context.Context) error {
+				err := retry(context.Background(), answering(true), c.limit, "testing", func(context.Context) error {
 					if tries++; tries == c.tries {
 						return nil
 					}
@@ -97,13 +97,56 @@ func TestPausesBetweenTries(t *testing.T) {
 	}
 }
 
+// answering is a server that is there, or away.
+type answering bool
+
+func (a answering) Ping(context.Context) error {
+	if !a {
+		return &pgconn.ConnectError{}
+	}
+	return nil
+}
+
+// away is a server that is away until a moment.
+type away time.Time
+
+func (a away) Ping(ctx context.Context) error {
+	return answering(!time.Now().Before(time.Time(a))).Ping(ctx)
+}
+
+func TestRetryReturnsWithTheServer(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+	}{
+		{"no connection from the start", &pgconn.ConnectError{}},
+		{"a connection that broke", io.ErrUnexpectedEOF},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				back := time.Now().Add(100 * time.Second)
+				tries := 0
+				err := retry(t.Context(), away(back), 0, "testing", func(context.Context) error {
+					if tries++; time.Now().Before(back) {
+						return c.err
+					}
+					return nil
+				})
+				if late := time.Since(back); err != nil || late < 0 || late > 2*probePause || tries > 9 {
+					t.Errorf("%d tries, %s after the server came back, %v", tries, late, err)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		why := errors.New("enough")
 		time.AfterFunc(5*time.Second, func() { cancel(why) })
 		start := time.Now()
-		err := retry(ctx, 0, "testing", func(context.Context) error { return io.EOF })
+		err := retry(ctx, answering(false), 0, "testing", func(context.Context) error { return io.EOF })
 		if !errors.Is(err, why) || time.Since(start) != 5*time.Second {
 			t.Errorf("got %v after %s", err, time.Since(start))
 		}

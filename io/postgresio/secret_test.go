@@ -31,6 +31,7 @@ func closedPort(t *testing.T) string {
 // TestNoSecretIsTold plants a password and looks for it in every error and
 // every line of the log.
 func TestNoSecretIsTold(t *testing.T) {
+	dontWait(t)
 	retryFast(t)
 	server, err := url.Parse(pgtest.Database(t))
 	if err != nil {

@@ -341,9 +341,12 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 		return err
 	}
 	defer pool.Close()
-	t, err := inspect(ctx, pool, name, o.KeyColumn, fields)
-	if err != nil {
-		return SafeError(err)
+	var t *table
+	if err := retry(ctx, pool, prepareBound, "check", func(ctx context.Context) error {
+		t, err = inspect(ctx, pool, name, o.KeyColumn, fields)
+		return err
+	}); err != nil {
+		return err
 	}
 	_, err = newRowEncoder(fields, t, pgtype.NewMap())
 	return err
