@@ -55,7 +55,7 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 // and into its key. It is resolved once for a type and a table.
 type rowEncoder struct {
 	fields []fieldEncoder
-	key    func(unsafe.Pointer) key
+	key    keyFunc
 }
 
 type fieldEncoder struct {
@@ -74,19 +74,9 @@ func newRowEncoder(fields []field, tab *table, types *pgtype.Map) (*rowEncoder, 
 		if err != nil {
 			return nil, fmt.Errorf("the field %s can't be written to the column %q of %s: %w", f.goName, col.name, tab.name, err)
 		}
-		if col.name == tab.key.name {
-			if enc.key, err = keyOf(f); err != nil {
-				return nil, err
-			}
-			if want, got := keyArrayType(col), keyKind(f.typ); want != got {
-				return nil, fmt.Errorf("the key %q of %s is of type %s and the field %s is of %s", col.name, tab.name, col.typeName, f.goName, f.typ)
-			}
-		}
 		enc.fields = append(enc.fields, fieldEncoder{column: col.name, offset: f.offset, encode: encode})
 	}
-	if enc.key == nil {
-		return nil, fmt.Errorf("no field has the tag db:%q, the key of %s", tab.key.name, tab.name)
-	}
+	enc.key = tab.key.reader(fields)
 	return enc, tab.checkUnwritten(fields)
 }
 

@@ -1,6 +1,6 @@
 // Package postgresio loads records into PostgreSQL, each exactly once or into
 // the dead letters, for any struct with `db:"column"` tags and any table with
-// a key of one column.
+// a primary key or a unique constraint on columns that they write.
 //
 // Load is the sink, Ledger answers what is loaded already, Migrate makes the
 // schema cartstream that holds the ledger and the dead letters, History and

@@ -51,7 +51,7 @@ type engineKey struct {
 }
 
 func keyOfEngine(opts loadOptions, columns []string) engineKey {
-	return engineKey{opts.Run, opts.Database.Name, opts.Table, opts.KeyColumn, quoteList(columns)}
+	return engineKey{opts.Run, opts.Database.Name, opts.Table, quoteList(opts.KeyColumns), quoteList(columns)}
 }
 
 // acquireEngine returns the engine, started by the first who asks; each must
@@ -99,7 +99,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumn, fields)
+		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, fields)
 		return err
 	})
 	if err != nil {

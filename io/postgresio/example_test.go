@@ -18,11 +18,12 @@ type Reading struct {
 func init() { postgresio.Register[Reading]() }
 
 // Rows, dead letters and the ledger go into the database that DATABASE_URL
-// names; a row whose sensor_key is there already is counted and left out.
+// names; a row whose sensor_key and measured_at are there already is counted and
+// left out.
 func ExampleLoad() {
 	_, s := beam.NewPipelineWithRoot()
 	var records beam.PCollection // of *record.Record[Reading], from csvio.Read
 	postgresio.Load[Reading](s, records, "public.readings",
-		postgresio.WithKey("sensor_key"),
+		postgresio.WithKey("sensor_key", "measured_at"),
 		postgresio.WithFlush(10_000, time.Second))
 }

@@ -3,17 +3,20 @@ package postgresio
 import (
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // key is a row's key in a form that compares fast: a uuid is high and low, an
-// integer is high (its sign bit flipped, so that it sorts), a text is text with its first
-// bytes in high.
+// integer is high (its sign bit flipped, so that it sorts), a text is text with
+// its first bytes in high. Any other key, of several columns or of another type,
+// is its fields in the tuple, one after the other, as text, with the first bytes
+// of the first field in high.
 type key struct {
 	high, low uint64
 	text      string
@@ -29,102 +32,101 @@ func (k key) compare(o key) int {
 	return strings.Compare(k.text, o.text)
 }
 
-// keyOf returns the function that reads the key from a struct.
-func keyOf(f field) (func(unsafe.Pointer) key, error) {
+// tableKey is what rows of a table are recognised by.
+type tableKey struct {
+	columns []column
+	// places are those of the columns in a tuple.
+	places []int
+	// nullsEqual tells that one NULL is like another (NULLS NOT DISTINCT). If
+	// not, a row with a NULL in its key is like no other row.
+	nullsEqual bool
+}
+
+// keyFunc reads the key of the struct at p, whose tuple is given.
+type keyFunc func(p unsafe.Pointer, tuple []byte) key
+
+// reader returns the function that reads keys. A key of one column of the usual
+// types is read without making anything.
+func (k *tableKey) reader(fields []field) keyFunc {
+	f := fields[k.places[0]]
 	offset := f.offset
 	switch {
-	case f.typ == uuidType:
-		return func(p unsafe.Pointer) key {
+	case len(k.columns) > 1 || f.typ.Implements(valuerType):
+	case f.typ == uuidType && k.columns[0].typeOID == pgtype.UUIDOID:
+		return func(p unsafe.Pointer, _ []byte) key {
 			b := (*[16]byte)(unsafe.Add(p, offset))
 			return key{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:])}
-		}, nil
-	case f.typ.Kind() == reflect.String:
-		return func(p unsafe.Pointer) key { return textKey(*(*string)(unsafe.Add(p, offset))) }, nil
+		}
+	case f.typ.Kind() == reflect.String && isText(k.columns[0]):
+		return func(p unsafe.Pointer, _ []byte) key {
+			s := *(*string)(unsafe.Add(p, offset))
+			return key{high: head(s), text: s}
+		}
 	case f.typ.Kind() == reflect.Int64:
-		return func(p unsafe.Pointer) key { return intKey(*(*int64)(unsafe.Add(p, offset))) }, nil
+		return func(p unsafe.Pointer, _ []byte) key { return intKey(*(*int64)(unsafe.Add(p, offset))) }
 	case f.typ.Kind() == reflect.Int32:
-		return func(p unsafe.Pointer) key { return intKey(int64(*(*int32)(unsafe.Add(p, offset)))) }, nil
+		return func(p unsafe.Pointer, _ []byte) key { return intKey(int64(*(*int32)(unsafe.Add(p, offset)))) }
 	}
-	return nil, fmt.Errorf("the key %q is a %s in %s; a key is a uuid.UUID, a string, an int64 or an int32", f.column, f.typ, f.goName)
+	return func(_ unsafe.Pointer, tuple []byte) key { return k.encoded(tuple) }
 }
 
-// isKeyOf reports whether a field can write a column and be its key.
-func isKeyOf(f field, c column) bool {
-	_, err := keyOf(f)
-	return err == nil && f.column == c.name && keyKind(f.typ) == keyArrayType(c)
+func intKey(v int64) key {
+	const signBit = 1 << 63
+	return key{high: uint64(v) ^ signBit}
 }
 
-// keyKind is the element type of an array of the keys that a field holds.
-func keyKind(t reflect.Type) string {
-	switch {
-	case t == uuidType:
-		return "uuid"
-	case t.Kind() == reflect.String:
-		return "text"
-	default:
-		return "bigint"
+// loneKeys numbers keys that are like no other.
+var loneKeys atomic.Uint64
+
+// encoded is the key as its fields in the tuple.
+func (k *tableKey) encoded(tuple []byte) key {
+	var room [128]byte
+	text := room[:0]
+	null := false
+	for _, place := range k.places {
+		f := tupleField(tuple, place)
+		null = null || isNull(f)
+		text = append(text, f...)
 	}
-}
-
-func textKey(s string) key {
-	var head [8]byte
-	copy(head[:], s)
-	return key{high: binary.BigEndian.Uint64(head[:]), text: s}
-}
-
-const signBit = 1 << 63
-
-func intKey(v int64) key { return key{high: uint64(v) ^ signBit} }
-
-// appendKeyElement appends the key as an element of the array it is looked up
-// with: int32 length and the bytes.
-func appendKeyElement(dst []byte, k key, arrayType string) []byte {
-	switch arrayType {
-	case "uuid":
-		dst = binary.BigEndian.AppendUint32(dst, 16)
-		dst = binary.BigEndian.AppendUint64(dst, k.high)
-		return binary.BigEndian.AppendUint64(dst, k.low)
-	case "bigint":
-		dst = binary.BigEndian.AppendUint32(dst, 8)
-		return binary.BigEndian.AppendUint64(dst, k.high^signBit)
-	default:
-		dst = binary.BigEndian.AppendUint32(dst, uint32(len(k.text)))
-		return append(dst, k.text...)
+	result := key{text: string(text)}
+	result.high = head(result.text[4:len(tupleField(tuple, k.places[0]))])
+	if null && !k.nullsEqual {
+		result.low = loneKeys.Add(1)
 	}
+	return result
 }
 
-// readKey is the inverse of the element's bytes, for keys that come back.
-func readKey(b []byte, arrayType string) (key, bool) {
-	switch {
-	case arrayType == "uuid" && len(b) == 16:
-		return key{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:])}, true
-	case arrayType == "bigint" && len(b) == 8:
-		return key{high: binary.BigEndian.Uint64(b) ^ signBit}, true
-	case arrayType == "text":
-		return textKey(string(b)), true
-	}
-	return key{}, false
+// head is the first eight bytes, as a number that sorts like them.
+func head(s string) uint64 {
+	var b [8]byte
+	copy(b[:], s)
+	return binary.BigEndian.Uint64(b[:])
 }
 
-// elementOID is the type of an array's elements.
-func elementOID(arrayType string) uint32 {
-	switch arrayType {
-	case "uuid":
-		return pgtype.UUIDOID
-	case "bigint":
-		return pgtype.Int8OID
-	default:
-		return pgtype.TextOID
+// tupleField is a field of a tuple: int32 length, -1 for NULL, and the bytes.
+func tupleField(tuple []byte, place int) []byte {
+	rest := tuple[2:]
+	for ; ; place-- {
+		n := 4 + max(0, int(int32(binary.BigEndian.Uint32(rest))))
+		if place == 0 {
+			return rest[:n:n]
+		}
+		rest = rest[n:]
 	}
 }
 
-// appendArrayHeader appends the head of a one-dimensional binary array: int32
-// dimensions, has-nulls flag, element type, length, lower bound (PostgreSQL,
-// src/backend/utils/adt/arrayfuncs.c, array_recv).
-func appendArrayHeader(dst []byte, element uint32, n int) []byte {
-	dst = binary.BigEndian.AppendUint32(dst, 1)
-	dst = binary.BigEndian.AppendUint32(dst, 1)
-	dst = binary.BigEndian.AppendUint32(dst, element)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
-	return binary.BigEndian.AppendUint32(dst, 1)
-}
+func isNull(field []byte) bool { return int32(binary.BigEndian.Uint32(field)) < 0 }
+
+// The types that a key's columns may have; enums and citext count as text.
+var (
+	integerKeys = []uint32{pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID}
+	keyOIDs     = slices.Concat(integerKeys, textOIDs, []uint32{
+		pgtype.UUIDOID, pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID, pgtype.BoolOID,
+	})
+)
+
+const allowedKeys = "uuid, smallint, integer, bigint, text, varchar, char, date, timestamp, timestamptz, boolean and enums"
+
+func isInteger(c column) bool { return slices.Contains(integerKeys, c.typeOID) }
+
+func isText(c column) bool { return slices.Contains(textOIDs, c.typeOID) }

@@ -48,7 +48,7 @@ type loadOptions struct {
 	Run         string
 	Database    Database
 	Table       string
-	KeyColumn   string
+	KeyColumns  []string
 	Connections int
 	FlushRows   int
 	FlushBytes  int
@@ -66,9 +66,10 @@ func WithRun(id string) Option { return func(o *loadOptions) { o.Run = id } }
 // WithDatabase names the database; the default is the environment's.
 func WithDatabase(d Database) Option { return func(o *loadOptions) { o.Database = d } }
 
-// WithKey names the column by which a row is recognised when it comes again.
-// The default is the table's primary key.
-func WithKey(column string) Option { return func(o *loadOptions) { o.KeyColumn = column } }
+// WithKey names the columns by which a row is recognised when it comes again:
+// those of a unique constraint, in any order. The default is the table's primary
+// key, or the first unique constraint whose columns T has.
+func WithKey(columns ...string) Option { return func(o *loadOptions) { o.KeyColumns = columns } }
 
 // WithConnections sets how many batches are loaded at once, 2 by default.
 func WithConnections(n int) Option { return func(o *loadOptions) { o.Connections = n } }

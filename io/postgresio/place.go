@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -142,16 +141,14 @@ func (a *attempt) copyRows(ctx context.Context, rows []*row) error {
 // PostgreSQL from making a join of it, which took a third longer, and the
 // unnamed statement is planned for the table as it is now.
 func (a *attempt) dropExisting(ctx context.Context, rows []*row) ([]*row, error) {
-	t := a.e.table
-	array := keyArrayType(t.key)
-	asked, elements := lookupArray(rows, array)
+	k := &a.e.table.key
+	asked := k.lookable(rows)
 	if len(asked) == 0 {
 		return rows, nil
 	}
-	column := pgx.Identifier{t.key.name}.Sanitize()
-	sql := fmt.Sprintf(`select k.place from unnest($1::%s[]) with ordinality k(key, place)
-		where exists (select from %s t where t.%s = k.key::%s offset 0)`, array, t.quoted, column, t.key.typeName)
-	result := a.conn.PgConn().ExecParams(ctx, sql, [][]byte{elements}, nil, []int16{1}, []int16{1})
+	params, source := arraysOf(asked, k.columns, k.places)
+	sql := fmt.Sprintf("select k.place from %s where exists (select from %s t where %s offset 0)", source, a.e.table.quoted, k.matches())
+	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
 	for result.NextRow() {
 		asked[binary.BigEndian.Uint64(result.Values()[0])-1].outcome = duplicate
 	}
@@ -168,22 +165,6 @@ func (a *attempt) dropExisting(ctx context.Context, rows []*row) ([]*row, error)
 		}
 	}
 	return rest, nil
-}
-
-// lookupArray returns the rows whose keys can be looked up, and the array of
-// those keys. A text that PostgreSQL can't hold is in no table.
-func lookupArray(rows []*row, array string) ([]*row, []byte) {
-	asked := make([]*row, 0, len(rows))
-	for _, r := range rows {
-		if array != "text" || utf8.ValidString(r.key.text) && strings.IndexByte(r.key.text, 0) < 0 {
-			asked = append(asked, r)
-		}
-	}
-	elements := appendArrayHeader(make([]byte, 0, 20+20*len(asked)), elementOID(array), len(asked))
-	for _, r := range asked {
-		elements = appendKeyElement(elements, r.key, array)
-	}
-	return asked, elements
 }
 
 func quoteList(names []string) string {

@@ -19,9 +19,11 @@ type table struct {
 	// relation is the name without the schema, as it stands in COPY's errors.
 	relation string
 	columns  []column
-	// arrays tells that a column is an array.
+	// written are the columns of the fields, in their order.
+	written []column
+	// arrays tells that a field writes a column that is an array.
 	arrays bool
-	key    column
+	key    tableKey
 }
 
 // column is a column of the target.
@@ -34,12 +36,16 @@ type column struct {
 	// typeName is for messages and casts. It carries no length or precision, not
 	// even the 1 that a bare "character" has.
 	typeName string
+	// exactName has length and precision, for types that round what is stored.
+	exactName string
 	// generated columns can't be written; required ones must be.
 	generated, required bool
 	// primary tells that the column is of the primary key.
 	primary bool
 	// array tells that the type is an array.
 	array bool
+	// nullable tells that the column may be NULL.
+	nullable bool
 }
 
 // ParseTable splits a table's name, `table` or `schema.table`, either part in
@@ -98,10 +104,12 @@ select a.attname, a.atttypid,
 	case when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar', 'char') then 'text'::regtype
 		else t.oid end::oid,
 	format_type(a.atttypid, -1),
+	format_type(a.atttypid, case when t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) then a.atttypmod else -1 end),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
-	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[]))
+	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[])),
+	not a.attnotnull
 from pg_attribute a
 join lateral (
 	with recursive domains as (
@@ -115,25 +123,15 @@ join pg_type t on t.oid = base.oid
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
 order by a.attnum`
 
-// keysSQL lists the columns that alone are a key which ON CONFLICT can name,
-// the primary key first.
-const keysSQL = `
-select a.attname
-from pg_index i
-join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-where i.indrelid = $1 and i.indisunique and i.indimmediate and i.indisvalid
-	and i.indpred is null and i.indexprs is null and i.indnkeyatts = 1
-order by i.indisprimary desc, a.attnum`
-
 // querier is a connection, a transaction or a pool.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// inspect reads the catalog. keyColumn may be empty: then it is the primary
-// key, or the only other key there is.
-func inspect(ctx context.Context, db querier, name, keyColumn string, fields []field) (*table, error) {
+// inspect reads the catalog. keyColumns may be empty: then it is the primary
+// key, or another one that the fields write.
+func inspect(ctx context.Context, db querier, name string, keyColumns []string, fields []field) (*table, error) {
 	id, err := ParseTable(name)
 	if err != nil {
 		return nil, err
@@ -143,7 +141,7 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, missingTable(ctx, db, id, fields, keyColumn)
+		return nil, missingTable(ctx, db, id, fields, keyColumns)
 	}
 	if err != nil {
 		return nil, err
@@ -154,28 +152,32 @@ func inspect(ctx context.Context, db querier, name, keyColumn string, fields []f
 	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
 	rows, _ := db.Query(ctx, columnsSQL, oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.generated, &c.required, &c.array, &c.primary)
+		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName,
+			&c.generated, &c.required, &c.array, &c.primary, &c.nullable)
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.arrays = slices.ContainsFunc(t.columns, func(c column) bool { return c.array })
-	rows, _ = db.Query(ctx, keysSQL, oid)
-	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	candidates, err := t.candidates(ctx, db, oid)
 	if err != nil {
 		return nil, err
 	}
 	if err := t.checkFields(fields); err != nil {
 		return nil, err
 	}
-	if err := t.chooseKey(keys, keyColumn, fields); err != nil {
+	for _, f := range fields {
+		c, _ := t.column(f.column)
+		t.written = append(t.written, c)
+	}
+	t.arrays = slices.ContainsFunc(t.written, func(c column) bool { return c.array })
+	if err := t.chooseKey(candidates, keyColumns, fields); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
 // missingTable is the error of a table that is not there.
-func missingTable(ctx context.Context, db querier, id pgx.Identifier, fields []field, key string) error {
+func missingTable(ctx context.Context, db querier, id pgx.Identifier, fields []field, key []string) error {
 	ddl := proposeTable(id, fields, key)
 	if len(id) == 2 {
 		var there bool
@@ -202,34 +204,6 @@ func (t *table) checkFields(fields []field) error {
 		}
 	}
 	return nil
-}
-
-// chooseKey sets the key: the one asked for, else the first that a field can
-// write.
-func (t *table) chooseKey(keys []string, want string, fields []field) error {
-	for _, name := range keys {
-		c, _ := t.column(name)
-		if name == want || want == "" && slices.ContainsFunc(fields, func(f field) bool { return isKeyOf(f, c) }) {
-			t.key = c
-			return nil
-		}
-	}
-	if want == "" {
-		want = proposeKey(fields)
-	}
-	if _, ok := t.column(want); !ok {
-		return fmt.Errorf("the table %s has no column %q, which is asked for as the key; its columns are %s", t.name, want, t.columnList())
-	}
-	for _, f := range fields {
-		c, _ := t.column(f.column)
-		if _, err := keyOf(f); err == nil && f.column == want && slices.Contains(keys, want) {
-			return fmt.Errorf("the key %q of %s is of the type %s, and the field %s, of %s, does not fit it; a column for it would be %s",
-				want, t.name, c.typeName, f.goName, f.typ, columnTypeOf(f.typ))
-		}
-	}
-	return fmt.Errorf("the table %s has no primary key or unique constraint on one column that the rows have, "+
-		"so a row could not be recognised when it comes again; this would make one:\nALTER TABLE %s ADD UNIQUE (%s);",
-		t.name, t.quoted, pgx.Identifier{want}.Sanitize())
 }
 
 func (t *table) column(name string) (column, bool) {
@@ -266,9 +240,9 @@ func (c column) wayOut() string {
 	switch {
 	case !c.primary:
 		return "DROP NOT NULL"
-	case keyArrayType(c) == "bigint":
+	case isInteger(c):
 		return "ADD GENERATED BY DEFAULT AS IDENTITY"
-	case keyArrayType(c) == "uuid":
+	case c.typeOID == pgtype.UUIDOID:
 		return "SET DEFAULT gen_random_uuid()"
 	default:
 		return "SET DEFAULT gen_random_uuid()::text"
@@ -285,43 +259,19 @@ func hasField(fields []field, column string) bool {
 }
 
 // proposeTable is the DDL of a table that would hold the fields.
-func proposeTable(id pgx.Identifier, fields []field, key string) string {
-	if key == "" {
-		key = proposeKey(fields)
+func proposeTable(id pgx.Identifier, fields []field, key []string) string {
+	if len(key) == 0 {
+		key = []string{proposeKey(fields)}
 	}
-	lines := make([]string, len(fields))
+	lines := make([]string, len(fields), len(fields)+1)
 	for i, f := range fields {
 		lines[i] = "    " + pgx.Identifier{f.column}.Sanitize() + " " + columnTypeOf(f.typ)
-		switch {
-		case f.column == key:
-			lines[i] += " PRIMARY KEY"
-		case f.typ.Kind() != reflect.Pointer:
+		if f.typ.Kind() != reflect.Pointer && !slices.Contains(key, f.column) {
 			lines[i] += " NOT NULL"
 		}
 	}
+	lines = append(lines, "    PRIMARY KEY ("+quoteList(key)+")")
 	return "CREATE TABLE " + id.Sanitize() + " (\n" + strings.Join(lines, ",\n") + "\n);"
-}
-
-// proposeKey is the first field whose type can be a key.
-func proposeKey(fields []field) string {
-	for _, f := range fields {
-		if _, err := keyOf(f); err == nil {
-			return f.column
-		}
-	}
-	return fields[0].column
-}
-
-// keyArrayType is the element type of the array that keys are looked up with.
-func keyArrayType(c column) string {
-	switch c.typeOID {
-	case pgtype.UUIDOID:
-		return "uuid"
-	case pgtype.Int8OID, pgtype.Int4OID, pgtype.Int2OID:
-		return "bigint"
-	default:
-		return "text"
-	}
 }
 
 // Check tells whether Load of T into the table would work: it looks at the
@@ -343,7 +293,7 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	defer pool.Close()
 	var t *table
 	if err := retry(ctx, pool, prepareBound, "check", func(ctx context.Context) error {
-		t, err = inspect(ctx, pool, name, o.KeyColumn, fields)
+		t, err = inspect(ctx, pool, name, o.KeyColumns, fields)
 		return err
 	}); err != nil {
 		return err

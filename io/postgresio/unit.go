@@ -62,7 +62,7 @@ func (u *unit) addValue(enc *rowEncoder, p unsafe.Pointer, src record.Source, ra
 		return
 	}
 	u.rows = append(u.rows, row{
-		key: enc.key(p), start: start, end: len(u.tuples),
+		key: enc.key(p, tuples[start:]), start: start, end: len(u.tuples),
 		line: src.Line, offset: src.Offset, raw: raw, unit: u,
 	})
 }

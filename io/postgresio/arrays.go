@@ -1,0 +1,143 @@
+package postgresio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// arraysOf turns fields of tuples into an array for each column, and says how
+// SQL reads them: as k, with the columns c0, c1 … and place, from 1. places are
+// those of the columns in a tuple; nil is all, in order. An element of an array
+// has the same form as a field of a tuple.
+func arraysOf(rows []*row, columns []column, places []int) (params [][]byte, source string) {
+	params = make([][]byte, len(columns))
+	casts := make([]string, len(columns))
+	for i, c := range columns {
+		params[i] = appendArrayHeader(make([]byte, 0, 20+20*len(rows)), c.oid, len(rows))
+		casts[i] = fmt.Sprintf("$%d::%s[]", i+1, c.typeName)
+		place := i
+		if places != nil {
+			place = places[i]
+		}
+		for _, r := range rows {
+			params[i] = append(params[i], tupleField(r.tuple(), place)...)
+		}
+	}
+	return params, fmt.Sprintf("unnest(%s) with ordinality k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))
+}
+
+// valuesOf is arraysOf for one row, with a parameter for each column: unnest
+// would take arrays within arrays apart.
+func valuesOf(r *row, columns []column) (params [][]byte, source string) {
+	casts := make([]string, len(columns))
+	for i, c := range columns {
+		casts[i] = fmt.Sprintf("$%d::%s", i+1, c.typeName)
+		f := tupleField(r.tuple(), i)
+		if isNull(f) {
+			params = append(params, nil)
+		} else {
+			params = append(params, f[4:])
+		}
+	}
+	return params, fmt.Sprintf("(values (%s, 1)) k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))
+}
+
+// appendArrayHeader appends the head of a one-dimensional binary array: int32
+// dimensions, has-nulls flag, element type, length, lower bound (PostgreSQL,
+// src/backend/utils/adt/arrayfuncs.c, array_recv).
+func appendArrayHeader(dst []byte, element uint32, n int) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	dst = binary.BigEndian.AppendUint32(dst, 1)
+	dst = binary.BigEndian.AppendUint32(dst, element)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(n))
+	return binary.BigEndian.AppendUint32(dst, 1)
+}
+
+// numbered is prefix0, prefix1 … of n names.
+func numbered(prefix string, n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%d", prefix, i)
+	}
+	return strings.Join(names, ", ")
+}
+
+func binaryFormats(params [][]byte) []int16 {
+	formats := make([]int16, len(params))
+	for i := range formats {
+		formats[i] = 1
+	}
+	return formats
+}
+
+// encodeFields is values as the fields of a tuple.
+func encodeFields(values [][]byte) string {
+	var fields []byte
+	for _, v := range values {
+		if v == nil {
+			fields = append(fields, 0xff, 0xff, 0xff, 0xff)
+			continue
+		}
+		fields = binary.BigEndian.AppendUint32(fields, uint32(len(v)))
+		fields = append(fields, v...)
+	}
+	return string(fields)
+}
+
+// matches is the condition that a row t of the table has the key k. What is
+// looked up is rounded as it is when it is stored.
+func (k *tableKey) matches() string {
+	conditions := make([]string, len(k.columns))
+	for i, c := range k.columns {
+		name := "t." + pgx.Identifier{c.name}.Sanitize()
+		conditions[i] = fmt.Sprintf("%s = k.c%d::%s", name, i, c.exactName)
+		if k.nullsEqual && c.nullable {
+			conditions[i] = fmt.Sprintf("(%s or %s is null and k.c%d is null)", conditions[i], name, i)
+		}
+	}
+	return strings.Join(conditions, " and ")
+}
+
+// returning lists the key's columns so that they come back as they were sent:
+// of char(n) without the blanks that fill it up.
+func (k *tableKey) returning() string {
+	names := make([]string, len(k.columns))
+	for i, c := range k.columns {
+		names[i] = pgx.Identifier{c.name}.Sanitize()
+		if isText(c) {
+			names[i] += "::text"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// lookable returns the rows whose keys can be looked up. A text that PostgreSQL
+// can't hold is in no table.
+func (k *tableKey) lookable(rows []*row) []*row {
+	var texts []int
+	for i, c := range k.columns {
+		if isText(c) {
+			texts = append(texts, k.places[i])
+		}
+	}
+	if len(texts) == 0 {
+		return rows
+	}
+	asked := make([]*row, 0, len(rows))
+	for _, r := range rows {
+		valid := true
+		for _, place := range texts {
+			text := tupleField(r.tuple(), place)[4:]
+			valid = valid && utf8.Valid(text) && bytes.IndexByte(text, 0) < 0
+		}
+		if valid {
+			asked = append(asked, r)
+		}
+	}
+	return asked
+}
