@@ -177,7 +177,7 @@ func TestManyWritersOfCompositeKeys(t *testing.T) {
 					return err
 				}
 			}
-			return s.fn.FinishBundle(context.Background())
+			return s.fn.FinishBundle(context.Background(), ignoreRange)
 		}))
 	}
 	for _, done := range waits {
