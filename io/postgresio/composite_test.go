@@ -114,8 +114,13 @@ func TestKeyWithNULL(t *testing.T) {
 	text := func(s string) *string { return &s }
 	at := func(n int) *time.Time { d := day(n).Add(time.Duration(n) * 100 * time.Millisecond); return &d }
 	values := []any{
-		slot{text("a"), true, at(1), "1"}, slot{nil, true, at(1), "2"}, slot{nil, true, at(1), "3"},
-		slot{nil, false, nil, "4"}, slot{text("a"), false, at(1), "5"}, slot{text("a"), true, at(1), "6"}, slot{nil, false, nil, "7"},
+		slot{text("a"), true, at(1), "1"},
+		slot{nil, true, at(1), "2"},
+		slot{nil, true, at(1), "3"},
+		slot{nil, false, nil, "4"},
+		slot{text("a"), false, at(1), "5"},
+		slot{text("a"), true, at(1), "6"},
+		slot{nil, false, nil, "7"},
 	}
 	const trigger = "create function f() returns trigger language plpgsql as $$ begin if new.what = '9' then return null; end if; return new; end $$;" +
 		"create trigger t before insert on slots for each row execute function f()"
