@@ -22,6 +22,10 @@ type (
 	Totals = postgresio.Totals
 	// FileHistory is what became of a file.
 	FileHistory = postgresio.FileHistory
+	// HistoryFilter chooses files of the history.
+	HistoryFilter = postgresio.HistoryFilter
+	// FileReport is all that is known of a version of a file.
+	FileReport = postgresio.FileReport
 	// Verification is what Verify found.
 	Verification = postgresio.Verification
 	// Expectation is what a load must have given.
@@ -56,14 +60,30 @@ func CheckInput(patterns []string) error {
 	return nil
 }
 
-// History returns the newest entries of the ledger, at most limit, or all when
-// limit is 0.
-func History(ctx context.Context, d Database, limit int) (files []FileHistory, err error) {
+// FileStates are the states of files in the history.
+func FileStates() []string { return postgresio.FileStates }
+
+// History returns the files that the filter chooses, the newest first.
+func History(ctx context.Context, d Database, filter HistoryFilter) (files []FileHistory, err error) {
 	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
-		files, err = postgresio.History(ctx, pool, limit)
+		files, err = postgresio.History(ctx, pool, filter)
 		return err
 	})
 	return files, err
+}
+
+// Report returns all that is known of each version of a file, the newest
+// first.
+func Report(ctx context.Context, d Database, path string) (reports []FileReport, err error) {
+	paths, err := absolute([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
+		reports, err = postgresio.Report(ctx, pool, paths[0])
+		return err
+	})
+	return reports, err
 }
 
 // Verify checks the ledger, and what is expected of the settings' table unless

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"github.com/spf13/cobra"
 
 	"github.com/cartstream/cartstream/pipeline"
@@ -31,9 +28,9 @@ CARTSTREAM_STREAMING_TRIGGER_INTERVAL. Secrets are not shown.`,
 			if output == "json" {
 				return failed(writeJSON(a.stdout, all))
 			}
-			t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			t := newTable(a.stdout)
 			for _, s := range append([]pipeline.Setting{{Key: "SETTING", Value: "VALUE", Origin: "FROM"}}, all...) {
-				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", s.Key, s.Value, s.Origin) // Flush has the error
+				t.row("%s\t%s\t%s", s.Key, s.Value, s.Origin)
 			}
 			return failed(t.Flush())
 		},

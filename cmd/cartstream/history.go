@@ -1,11 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,71 +13,128 @@ import (
 )
 
 func newHistory(a *app) *cobra.Command {
-	var limit int
-	var output string
+	var filter pipeline.HistoryFilter
+	var since, output string
 	cmd := &cobra.Command{
-		Use:   "history",
-		Short: "What became of each file, the newest first",
+		Use:   "history [FILE]",
+		Short: "What became of each file, or all that is known of one",
+		Long: `Lists the files that were begun, the newest first, with what became of their
+records. With a FILE: each version of it, its ranges, what held it up, and its
+dead letters by reason.`,
 		Example: `  cartstream history
-  cartstream history --limit 0 --output json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return fmt.Errorf("--limit is %d, allowed are 0 (all) and more", limit)
+  cartstream history --state failed,superseded --since 24h
+  cartstream history --file 'orders-*.csv.gz' --limit 0 --output json
+  cartstream history /srv/incoming/orders-17.csv`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := checkHistory(&filter, since, time.Now())
+			if err == nil {
+				err = checkOutput(output)
 			}
-			if err := checkOutput(output); err != nil {
+			if err == nil && len(args) == 1 {
+				err = onlyOutput(cmd)
+			}
+			if err != nil {
 				return err
 			}
 			settings, err := a.settings()
 			if err != nil {
 				return err
 			}
-			files, err := pipeline.History(cmd.Context(), pipeline.DatabaseOf(settings), limit)
-			if err != nil {
-				return failed(err)
+			if len(args) == 1 {
+				return failed(a.showReport(cmd, pipeline.DatabaseOf(settings), args[0], output))
 			}
-			if output == "json" {
-				return failed(writeJSON(a.stdout, files))
-			}
-			return failed(writeHistory(a.stdout, files))
+			return failed(a.showHistory(cmd, pipeline.DatabaseOf(settings), filter, output))
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many files; 0 for all")
+	f := cmd.Flags()
+	f.IntVar(&filter.Limit, "limit", 50, "at most so many files; 0 for all")
+	f.StringSliceVar(&filter.States, "state", nil, "only files in these states: "+strings.Join(pipeline.FileStates(), ", "))
+	f.StringVar(&filter.File, "file", "", "only files with this in their path, or whose whole path is like it, with * and ?")
+	f.StringVar(&since, "since", "", "only files with which something happened since: 90m, 24h, 7d, 2026-01-29 or 2026-01-29T10:00:00Z")
 	outputFlag(cmd, &output)
+	complete(cmd, "state", pipeline.FileStates()...)
 	return cmd
 }
 
-func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVar(output, "output", "table", "table or json")
-}
-
-func checkOutput(output string) error {
-	if output != "table" && output != "json" {
-		return fmt.Errorf("--output is %q, allowed are table and json", output)
+// onlyOutput refuses flags that choose files where a file is named.
+func onlyOutput(cmd *cobra.Command) error {
+	for _, name := range []string{"limit", "state", "file", "since"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s chooses files of the list, and does not go with a FILE", name)
+		}
 	}
 	return nil
 }
 
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+func checkHistory(filter *pipeline.HistoryFilter, since string, now time.Time) (err error) {
+	if filter.Limit < 0 {
+		return fmt.Errorf("--limit is %d, allowed are 0 (all) and more", filter.Limit)
+	}
+	for _, s := range filter.States {
+		if !slices.Contains(pipeline.FileStates(), s) {
+			return fmt.Errorf("--state is %q, allowed are %s", s, strings.Join(pipeline.FileStates(), ", "))
+		}
+	}
+	// Written without a *, a path is a part of one; with it, the folders before
+	// are left to the pattern.
+	if strings.ContainsAny(filter.File, "*?") && !strings.HasPrefix(filter.File, "*") && !strings.Contains(filter.File, "/") {
+		filter.File = "*/" + filter.File
+	}
+	filter.Since, err = parseSince(since, now)
+	return err
+}
+
+// parseSince reads a moment, or how long before now it is.
+func parseSince(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	var days int
+	if n, err := fmt.Sscanf(s+"\n", "%dd\n", &days); n == 1 && err == nil && days > 0 {
+		return now.AddDate(0, 0, -days), nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return time.Time{}, fmt.Errorf("--since is %q, allowed are a time before now, as 90m, 24h or 7d, a day, as 2026-01-29, and a moment, as 2026-01-29T10:00:00Z", s)
+	}
+	return now.Add(-d), nil
+}
+
+func (a *app) showHistory(cmd *cobra.Command, d pipeline.Database, filter pipeline.HistoryFilter, output string) error {
+	files, err := pipeline.History(cmd.Context(), d, filter)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return writeJSON(a.stdout, files)
+	}
+	if len(files) == 0 {
+		nothing := "No file was loaded yet."
+		if len(filter.States) > 0 || filter.File != "" || !filter.Since.IsZero() {
+			nothing = "No file is like that."
+		}
+		_, err := fmt.Fprintln(a.stdout, nothing)
+		return err
+	}
+	return writeHistory(a.stdout, files)
 }
 
 func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
-	if len(files) == 0 {
-		_, err := fmt.Fprintln(w, "No file was loaded yet.")
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(format string, values ...any) { _, _ = fmt.Fprintf(t, format+"\n", values...) } // Flush has the error
-	row("FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tERRORS\tLAST LOAD\tFIRST ERROR")
+	t := newTable(w)
+	t.row("FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tERRORS\tLAST LOAD\tFIRST ERROR")
 	for _, f := range files {
 		last := ""
 		if f.LastLoad != nil {
-			last = f.LastLoad.UTC().Format("2006-01-02 15:04:05Z")
+			last = stamp(*f.LastLoad)
 		}
-		row("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
+		t.row("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
 			printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Errors, last, printable(firstError(f)))
 	}
 	return t.Flush()
@@ -88,15 +145,20 @@ func firstError(f pipeline.FileHistory) string {
 	if f.FirstError == nil {
 		return ""
 	}
+	return at(f.ErrorLine, f.Column) + *f.FirstError
+}
+
+// at says where something was, as far as it is known.
+func at(line *int64, column *string) string {
 	var where []string
-	if f.ErrorLine != nil {
-		where = append(where, fmt.Sprintf("line %d", *f.ErrorLine))
+	if line != nil {
+		where = append(where, fmt.Sprintf("line %d", *line))
 	}
-	if f.Column != nil {
-		where = append(where, "column "+*f.Column)
+	if column != nil {
+		where = append(where, "column "+*column)
 	}
 	if len(where) == 0 {
-		return *f.FirstError
+		return ""
 	}
-	return strings.Join(where, ", ") + ": " + *f.FirstError
+	return strings.Join(where, ", ") + ": "
 }

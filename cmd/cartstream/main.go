@@ -107,6 +107,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "least level of log lines: debug, info, warn or error")
 	root.PersistentFlags().BoolVar(&a.quiet, "quiet", false, "log errors only")
+	complete(root, "log-format", "text", "json")
+	complete(root, "log-level", "debug", "info", "warn", "error")
 	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))
 	return root
 }

@@ -9,7 +9,8 @@ import (
 )
 
 func newMigrate(a *app) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Make or update the schema cartstream and the table user_events",
 		Long: `Brings the schema cartstream (ledger, dead letters, views) to this version, and
@@ -17,6 +18,9 @@ makes the table user_events where it is not there. 'run' and 'up' do it too.`,
 		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream migrate`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
 			settings, err := a.settings()
 			if err != nil {
 				return err
@@ -31,8 +35,13 @@ makes the table user_events where it is not there. 'run' and 'up' do it too.`,
 			if err := pipeline.Check(cmd.Context(), settings, db); err != nil {
 				return failed(err)
 			}
+			if output == "json" {
+				return failed(writeJSON(a.stdout, map[string]string{"schema": "up to date"}))
+			}
 			_, err = fmt.Fprintln(a.stdout, "The schema is up to date.")
 			return failed(err)
 		},
 	}
+	outputFlag(cmd, &output)
+	return cmd
 }

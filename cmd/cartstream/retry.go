@@ -9,16 +9,20 @@ import (
 )
 
 func newRetry(a *app) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "retry FILE",
 		Short: "Have a file that failed as a whole loaded again",
 		Long: `Takes back that a file failed (a missing column, a broken archive), so that the
 pipeline loads it again, or to its end: after the settings were mended, say. A file
 that is written anew needs no retry: it is another version.`,
-		Example: `  cartstream history
+		Example: `  cartstream history --state failed
   cartstream retry /srv/incoming/orders.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
 			settings, err := a.settings()
 			if err != nil {
 				return err
@@ -30,8 +34,13 @@ that is written anew needs no retry: it is another version.`,
 			if err != nil {
 				return failed(err)
 			}
+			if output == "json" {
+				return failed(writeJSON(a.stdout, map[string]any{"file": args[0], "versions": n}))
+			}
 			_, err = fmt.Fprintf(a.stdout, "%d version(s) of %s will be loaded again.\n", n, args[0])
 			return failed(err)
 		},
 	}
+	outputFlag(cmd, &output)
+	return cmd
 }

@@ -53,6 +53,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
 	drainTimeoutFlag(cmd, &drainTimeout)
+	complete(cmd, "runner", pipeline.RunnerDirect, pipeline.RunnerPrism)
 	return cmd
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,31 +52,30 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 }
 
 func writeStatus(w io.Writer, s *pipeline.Status) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(format string, values ...any) { _, _ = fmt.Fprintf(t, format+"\n", values...) } // Flush has the error
+	t := newTable(w)
 	seconds := s.Until.Sub(s.Since).Seconds()
-	row("Last %s:", s.Until.Sub(s.Since))
-	row("  throughput\t%.0f records a second (%d records in %d batches)", float64(s.Records)/seconds, s.Records, s.Batches)
-	row("  inserted\t%d", s.Inserted)
-	row("  duplicates\t%d (%.2f%%)", s.Duplicates, percent(s.Duplicates, s.Records))
-	row("  dead letters\t%d (%.2f%%)", s.DeadLetters, percent(s.DeadLetters, s.Records))
+	t.row("Last %s:", s.Until.Sub(s.Since))
+	t.row("  throughput\t%.0f records a second (%d records in %d batches)", float64(s.Records)/seconds, s.Records, s.Batches)
+	t.row("  inserted\t%d", s.Inserted)
+	t.row("  duplicates\t%d (%.2f%%)", s.Duplicates, percent(s.Duplicates, s.Records))
+	t.row("  dead letters\t%d (%.2f%%)", s.DeadLetters, percent(s.DeadLetters, s.Records))
 	for _, d := range []struct {
 		name string
 		pipeline.Distribution
 	}{{"batch time", s.BatchSeconds}, {"pipeline latency", s.PipelineLatency}, {"event latency", s.EventLatency}} {
-		row("  %s\taverage %.2fs, p50 %.2fs, p99 %.2fs, max %.2fs", d.name, d.Average, d.P50, d.P99, d.Max)
+		t.row("  %s\taverage %.2fs, p50 %.2fs, p99 %.2fs, max %.2fs", d.name, d.Average, d.P50, d.P99, d.Max)
 	}
-	row("Backlog:\t%d files, %d bytes, the oldest %s old", s.Backlog.Files, s.Backlog.Bytes,
+	t.row("Backlog:\t%d files, %d bytes, the oldest %s old", s.Backlog.Files, s.Backlog.Bytes,
 		time.Duration(s.Backlog.OldestSeconds*float64(time.Second)).Round(time.Second))
 	if len(s.DeadLettersByCode) == 0 {
-		row("Dead letters:\tnone")
+		t.row("Dead letters:\tnone")
 	}
 	for i, c := range s.DeadLettersByCode {
 		name := ""
 		if i == 0 {
 			name = "Dead letters:"
 		}
-		row("%s\t%d %s, the latest %s", name, c.Count, c.Code, c.Latest.UTC().Format("2006-01-02 15:04:05Z"))
+		t.row("%s\t%d %s, the latest %s", name, c.Count, c.Code, stamp(c.Latest))
 	}
 	return t.Flush()
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -95,15 +93,4 @@ func verdict(v *pipeline.Verification) string {
 		return fmt.Sprintf("%d findings", n)
 	}
 	return "Everything adds up."
-}
-
-// printable keeps a file's name, which may hold anything, from steering the
-// terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }

@@ -84,16 +84,11 @@ func ReadActivity(ctx context.Context, pool *pgxpool.Pool, table string, within 
 		return nil, err
 	}
 	a := &Activity{}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error { return a.read(ctx, tx, id.Sanitize(), within) })
+	err = reading(ctx, pool, func(tx pgx.Tx) error { return a.read(ctx, tx, id.Sanitize(), within) })
 	return a, err
 }
 
 func (a *Activity) read(ctx context.Context, tx pgx.Tx, target string, within time.Duration) error {
-	// Here whole tables are read, and scans are right.
-	if _, err := tx.Exec(ctx, "set local enable_seqscan = on"); err != nil {
-		return err
-	}
 	b, l := &a.BatchSeconds, &a.PipelineLatency
 	if err := tx.QueryRow(ctx, activitySQL, target, within).Scan(&a.Since, &a.Until, &a.Batches,
 		&a.Records, &a.Inserted, &a.Updated, &a.Duplicates, &a.DeadLetters, &b.Average, &b.P50, &b.P99, &b.Max); err != nil {

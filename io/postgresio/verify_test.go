@@ -2,8 +2,10 @@ package postgresio
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -136,12 +138,50 @@ func TestVerifyAgainstWhatIsExpected(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	w := soundWorld(t)
-	all, err := History(t.Context(), w.pool, 0)
+	w.exec("update cartstream.files set begun_at = now() - interval '3 days'")
+	w.exec("update cartstream.loads set committed_at = now() - interval '2 days' where records = 0")
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	for _, c := range []struct {
+		name   string
+		filter HistoryFilter
+		want   []string
+	}{
+		{"all, the newest first", HistoryFilter{}, []string{"failed", "empty", "b", "parts"}},
+		{"the newest two", HistoryFilter{Limit: 2}, []string{"failed", "empty"}},
+		{"a state", HistoryFilter{States: []string{"failed"}}, []string{"failed"}},
+		{"loaded", HistoryFilter{States: []string{"loaded"}}, []string{"empty", "b", "parts"}},
+		{"several states", HistoryFilter{States: []string{"loaded", "failed"}, Limit: 3}, []string{"failed", "empty", "b"}},
+		{"a state that none is in", HistoryFilter{States: []string{"loading", "superseded"}}, nil},
+		{"a part of the path", HistoryFilter{File: "n/p"}, []string{"parts"}},
+		{"a pattern", HistoryFilter{File: "in/?.csv"}, []string{"b"}},
+		{"a pattern of the end only", HistoryFilter{File: "?.csv"}, nil},
+		{"what LIKE would take for a wildcard", HistoryFilter{File: "_"}, nil},
+		{"since", HistoryFilter{Since: ago(24 * time.Hour)}, []string{"failed", "b", "parts"}},
+		{"since, by the load alone", HistoryFilter{Since: ago(60 * time.Hour)}, []string{"failed", "empty", "b", "parts"}},
+		{"since the future", HistoryFilter{Since: ago(-time.Hour)}, nil},
+		{"all of them", HistoryFilter{Since: ago(24 * time.Hour), States: []string{"loaded"}, File: "*.csv", Limit: 1}, []string{"b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files, err := History(t.Context(), w.pool, c.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range files {
+				got = append(got, strings.TrimSuffix(strings.TrimPrefix(f.File, "in/"), ".csv"))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHistoryOfEachFile(t *testing.T) {
+	w := soundWorld(t)
+	all, err := History(t.Context(), w.pool, HistoryFilter{})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(all) != 4 {
-		t.Fatalf("got %d files", len(all))
 	}
 	failed, b := all[0], all[2]
 	if failed.File != "in/failed.csv" || failed.Status != "failed" || failed.FirstError == nil || *failed.FirstError != "m" || failed.FirstLoad != nil {
@@ -151,8 +191,39 @@ func TestHistory(t *testing.T) {
 		b.Records != 6 || b.Inserted != 2 || b.Duplicates != 2 || b.Errors != 2 || b.ErrorLine == nil || *b.ErrorLine != 6 || b.FirstLoad == nil || b.LastLoad == nil {
 		t.Errorf("got %+v", b)
 	}
-	two, err := History(t.Context(), w.pool, 2)
-	if err != nil || len(two) != 2 || two[0].File != all[0].File {
-		t.Errorf("the newest two: got %+v, %v", two, err)
+}
+
+func TestReport(t *testing.T) {
+	w := soundWorld(t)
+	report := func(path string) FileReport {
+		t.Helper()
+		r, err := Report(t.Context(), w.pool, path)
+		if err != nil || len(r) != 1 {
+			t.Fatalf("%s: got %+v, %v", path, r, err)
+		}
+		return r[0]
+	}
+	parts := report("in/parts.csv")
+	if len(parts.Ranges) != 3 || parts.Records != 6 || len(parts.Outcomes)+len(parts.DeadLetters) != 0 {
+		t.Errorf("got %+v", parts)
+	}
+	second := parts.Ranges[1]
+	if second.Committed.IsZero() {
+		t.Error("the range has no time")
+	}
+	second.Committed = time.Time{}
+	if want := (RangeReport{Index: 1, Start: 100, End: 200, FirstLine: second.FirstLine, Records: 2, Inserted: 2}); second != want {
+		t.Errorf("got %+v, want %+v", second, want)
+	}
+	b := report("in/b.csv")
+	if want := []DeadLetterReport{{Code: "bad", Count: 2, FirstLine: 6, FirstMessage: "m"}}; !slices.Equal(b.DeadLetters, want) {
+		t.Errorf("got %+v, want %+v", b.DeadLetters, want)
+	}
+	failed := report("in/failed.csv")
+	if len(failed.Outcomes) != 1 || failed.Outcomes[0].Status != "failed" || failed.Outcomes[0].Message != "m" || len(failed.Ranges) != 0 {
+		t.Errorf("got %+v", failed)
+	}
+	if r, err := Report(t.Context(), w.pool, "in/none.csv"); err != nil || len(r) != 0 {
+		t.Errorf("a file that is not known: got %+v, %v", r, err)
 	}
 }
