@@ -68,7 +68,7 @@ func (p *place) rewrite(name string) {
 // superseded checks what became of the large file and its rewritten version.
 func (p *place) superseded() {
 	p.Helper()
-	files, err := History(p.Context(), p.options.Database, 0)
+	files, err := History(p.Context(), p.options.Database, HistoryFilter{})
 	if err != nil || len(files) < 2 { // in between, the empty file may have been seen
 		p.Fatalf("%+v %v", files, err)
 	}
@@ -160,7 +160,7 @@ func TestFileThatIsPutBack(t *testing.T) {
 			t.Errorf("the file is gone: got %+v", got)
 		}
 		p.wantBacklog(0)
-		if files, err := History(t.Context(), p.options.Database, 0); err != nil || files[0].Status != "loading" {
+		if files, err := History(t.Context(), p.options.Database, HistoryFilter{}); err != nil || files[0].Status != "loading" {
 			t.Errorf("the file is gone: %+v %v", files, err)
 		}
 		p.rewrite("a.csv")
@@ -169,7 +169,7 @@ func TestFileThatIsPutBack(t *testing.T) {
 		p.rename("elsewhere", "a.csv")
 		p.wantBacklog(1)
 		p.run(nil)
-		files, err := History(t.Context(), p.options.Database, 0)
+		files, err := History(t.Context(), p.options.Database, HistoryFilter{})
 		if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Records != 40_000 {
 			t.Errorf("the file is back: %+v %v", files, err)
 		}

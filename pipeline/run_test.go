@@ -144,7 +144,7 @@ func TestRunLoadsWhatIsThere(t *testing.T) {
 		if err != nil || len(v.Findings) > 0 || v.Records != 18 {
 			t.Errorf("%+v %v", v, err)
 		}
-		files, err := History(t.Context(), p.options.Database, 0)
+		files, err := History(t.Context(), p.options.Database, HistoryFilter{})
 		if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Errors != 4 || *files[1].ErrorLine != 7 {
 			t.Errorf("%+v %v", files, err)
 		}
