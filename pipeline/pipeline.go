@@ -52,8 +52,8 @@ func Build(s beam.Scope, o Options) {
 	ranges = beam.Reshuffle(s, ranges)
 	records := csvio.Read[Event](s, ranges, o.reading()...)
 	records = transforms.Validate(s, records, EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()})
-	committed := postgresio.Load[Event](s, records, o.Settings.Postgres.Table,
-		postgresio.WithRun(o.Run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))
+	committed := postgresio.Load[Event](s, records, o.Settings.Postgres.Table, append(o.Settings.Postgres.sink(),
+		postgresio.WithRun(o.Run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))...)
 	if o.runner() == RunnerPrism {
 		beam.ParDo0(s, ignoreRange, beam.Reshuffle(s, committed))
 	}

@@ -31,7 +31,7 @@ func Migrate(ctx context.Context, d Database) error {
 // Check tells, before anything is started, whether a run with these settings
 // can work.
 func Check(ctx context.Context, s Settings, d Database) error {
-	return postgresio.Check[Event](ctx, d, s.Postgres.Table)
+	return postgresio.Check[Event](ctx, d, s.Postgres.Table, s.Postgres.sink()...)
 }
 
 // Run runs the pipeline, on a runner in this process, until everything that is there is

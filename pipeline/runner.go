@@ -28,10 +28,15 @@ var runners = map[string]func(context.Context, *beam.Pipeline) (beam.PipelineRes
 
 func (o Options) runner() string { return cmp.Or(o.Runner, RunnerDirect) }
 
-// CheckRunner tells whether there is a runner of that name.
-func CheckRunner(name string) error {
+// CheckRunner tells whether there is a runner of that name, and whether it can
+// do what the settings ask for.
+func CheckRunner(s Settings, name string) error {
 	if runners[name] == nil {
 		return fmt.Errorf("the runner is %q, allowed are %s", name, strings.Join(slices.Sorted(maps.Keys(runners)), " and "))
+	}
+	if name != RunnerDirect && s.Postgres.inOrder() {
+		return fmt.Errorf("the runner is %q, which spreads the files over several workers, and without postgres.version_column an upsert "+
+			"has the last record in the order of files and lines win; name a version_column, or use %s", name, RunnerDirect)
 	}
 	return nil
 }

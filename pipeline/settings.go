@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cartstream/cartstream/io/csvio"
+	"github.com/cartstream/cartstream/io/postgresio"
 )
 
 // SettingsFile is the settings file that is read when none is named, where it
@@ -69,6 +70,11 @@ type PostgresSettings struct {
 	Table string
 	// InsertMode says what happens to a row whose key is there already.
 	InsertMode string
+	// UpdateColumns are those that an upsert overwrites; none is all but the key.
+	UpdateColumns []string
+	// VersionColumn has an upsert overwrite older rows only; empty has the last
+	// record in the order of files and lines win.
+	VersionColumn string
 	// RetryFor bounds how long one piece of work is retried while the database
 	// is in trouble; 0 means until the run is stopped.
 	RetryFor Duration
@@ -77,8 +83,26 @@ type PostgresSettings struct {
 	URL string
 }
 
-// InsertModeInsert leaves a row that is there already as it is.
-const InsertModeInsert = "insert"
+// What InsertMode may be.
+const (
+	// InsertModeInsert leaves a row that is there already as it is.
+	InsertModeInsert = "insert"
+	// InsertModeUpsert overwrites it.
+	InsertModeUpsert = "upsert"
+)
+
+// inOrder tells that rows must be written in the order of files and lines.
+func (s *PostgresSettings) inOrder() bool {
+	return s.InsertMode == InsertModeUpsert && s.VersionColumn == ""
+}
+
+// sink are the options of Load that the settings give.
+func (s *PostgresSettings) sink() []postgresio.Option {
+	if s.InsertMode != InsertModeUpsert {
+		return nil
+	}
+	return []postgresio.Option{postgresio.WithUpsert(postgresio.Upsert{Columns: s.UpdateColumns, Version: s.VersionColumn})}
+}
 
 // Duration is a time.Duration that a settings file writes as "10 seconds",
 // "10s" or "500ms". It is never negative.

@@ -70,6 +70,8 @@ func (s *Settings) sections() []settingsSection {
 		{"postgres", []settingsKey{
 			{"table", textSetting(&s.Postgres.Table, checkTable)},
 			{"insert_mode", textSetting(&s.Postgres.InsertMode, checkInsertMode)},
+			{"update_columns", textsSetting(&s.Postgres.UpdateColumns, nil)},
+			{"version_column", textSetting(&s.Postgres.VersionColumn, nil)},
 			{"retry_for", durationSetting(&s.Postgres.RetryFor)},
 			{"url", urlSetting(&s.Postgres.URL)},
 		}},
@@ -107,9 +109,27 @@ func (p *settingsParser) together(s *Settings) {
 	}
 	if err := csvio.ValidateFor[Event](s.CSV); err != nil {
 		name, message, _ := strings.Cut(err.Error(), ": ")
-		key := join("csv", name)
-		p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.file), Key: key, Message: message})
+		p.failWhereSet(join("csv", name), message)
 	}
+	if s.Postgres.InsertMode != InsertModeUpsert {
+		const message = "is for upserts; allowed with insert_mode: upsert"
+		if len(s.Postgres.UpdateColumns) > 0 {
+			p.failWhereSet("postgres.update_columns", message)
+		}
+		if s.Postgres.VersionColumn != "" {
+			p.failWhereSet("postgres.version_column", message)
+		}
+	}
+	if s.Postgres.inOrder() && s.Streaming.LatestFirst {
+		p.failWhereSet("streaming.latest_first", "found true, and without postgres.version_column an upsert has the last record in the order of files and lines win; "+
+			"allowed is false, or a version_column")
+	}
+}
+
+// failWhereSet is a mistake in how values go together; it names where the
+// value of the key came from.
+func (p *settingsParser) failWhereSet(key, message string) {
+	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.file), Key: key, Message: message})
 }
 
 func (p *settingsParser) fail(line int, key, format string, args ...any) {

@@ -139,13 +139,10 @@ func checkTable(name string) error {
 }
 
 func checkInsertMode(mode string) error {
-	switch mode {
-	case InsertModeInsert:
+	if mode == InsertModeInsert || mode == InsertModeUpsert {
 		return nil
-	case "upsert":
-		return errors.New("found upsert, which is not available yet; allowed is insert")
 	}
-	return fmt.Errorf("found %q; allowed is insert", shorten(mode))
+	return fmt.Errorf("found %q; allowed are insert and upsert", shorten(mode))
 }
 
 // urlSetting never repeats what it found, which may hold a password.

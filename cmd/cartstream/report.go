@@ -36,7 +36,7 @@ func writeReport(w io.Writer, r pipeline.FileReport) error {
 	t.row("%s into %s", printable(r.File), r.Table)
 	t.row("  version\t%d bytes, modified %s", r.Size, stamp(r.Modified))
 	t.row("  status\t%s", r.Status)
-	t.row("  records\t%d = %d inserted + %d updated + %d duplicates + %d dead letters", r.Records, r.Inserted, r.Updated, r.Duplicates, r.Errors)
+	t.row("  records\t%d = %d inserted + %d updated + %d duplicates + %d stale + %d dead letters", r.Records, r.Inserted, r.Updated, r.Duplicates, r.Stale, r.Errors)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -55,10 +55,10 @@ func writeReport(w io.Writer, r pipeline.FileReport) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	t.row("  RANGE\tBYTES\tFROM LINE\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tDEAD LETTERS\tCOMMITTED")
+	t.row("  RANGE\tBYTES\tFROM LINE\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tSTALE\tDEAD LETTERS\tCOMMITTED")
 	for _, g := range r.Ranges {
-		t.row("  %d\t%d to %d\t%d\t%d\t%d\t%d\t%d\t%d\t%s", g.Index, g.Start, g.End, g.FirstLine,
-			g.Records, g.Inserted, g.Updated, g.Duplicates, g.DeadLetters, stamp(g.Committed))
+		t.row("  %d\t%d to %d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s", g.Index, g.Start, g.End, g.FirstLine,
+			g.Records, g.Inserted, g.Updated, g.Duplicates, g.Stale, g.DeadLetters, stamp(g.Committed))
 	}
 	return t.Flush()
 }

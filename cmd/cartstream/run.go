@@ -30,7 +30,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if err != nil {
 				return err
 			}
-			if err := pipeline.CheckRunner(runner); err != nil {
+			if err := pipeline.CheckRunner(settings, runner); err != nil {
 				return fmt.Errorf("--runner: %w", err)
 			}
 			if err := checkDrainTimeout(drainTimeout); err != nil {
@@ -99,7 +99,7 @@ func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error 
 	seconds := time.Since(start).Seconds()
 	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
 		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),
-		"inserted", totals.Inserted, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
+		"inserted", totals.Inserted, "updated", totals.Updated, "stale", totals.Stale, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
 	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
 		err = notAll(totals)

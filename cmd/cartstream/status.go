@@ -57,6 +57,9 @@ func writeStatus(w io.Writer, s *pipeline.Status) error {
 	t.row("Last %s:", s.Until.Sub(s.Since))
 	t.row("  throughput\t%.0f records a second (%d records in %d batches)", float64(s.Records)/seconds, s.Records, s.Batches)
 	t.row("  inserted\t%d", s.Inserted)
+	if s.Updated+s.Stale > 0 {
+		t.row("  updated\t%d, and %d that were older than what is there", s.Updated, s.Stale)
+	}
 	t.row("  duplicates\t%d (%.2f%%)", s.Duplicates, percent(s.Duplicates, s.Records))
 	t.row("  dead letters\t%d (%.2f%%)", s.DeadLetters, percent(s.DeadLetters, s.Records))
 	for _, d := range []struct {

@@ -19,7 +19,7 @@ func newVerify(a *app) *cobra.Command {
 		Use:   "verify",
 		Short: "Prove that nothing is missing: the equation for every file",
 		Long: `Checks, for every file and in total, that
-records = inserted + updated + duplicates + dead letters, that ranges cover each
+records = inserted + updated + duplicates + stale + dead letters, that ranges cover each
 file without gap or overlap, that the dead letters are there, and that the table
 has all the rows that were inserted. With --manifest also that all files of a
 generator's manifest (known by name and size) are in, to the row.
@@ -83,8 +83,8 @@ func writeFindings(w io.Writer, v *pipeline.Verification) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d files (%d still loading, %d failed): %d records = %d inserted + %d updated + %d duplicates + %d dead letters\n%s\n",
-		v.Files, v.Loading, v.Failed, v.Records, v.Inserted, v.Updated, v.Duplicates, v.Errors, verdict(v))
+	_, err := fmt.Fprintf(w, "%d files (%d still loading, %d failed): %d records = %d inserted + %d updated + %d duplicates + %d stale + %d dead letters\n%s\n",
+		v.Files, v.Loading, v.Failed, v.Records, v.Inserted, v.Updated, v.Duplicates, v.Stale, v.Errors, verdict(v))
 	return err
 }
 

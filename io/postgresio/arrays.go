@@ -20,10 +20,7 @@ func arraysOf(rows []*row, columns []column, places []int) (params [][]byte, sou
 	for i, c := range columns {
 		params[i] = appendArrayHeader(make([]byte, 0, 20+20*len(rows)), c.oid, len(rows))
 		casts[i] = fmt.Sprintf("$%d::%s[]", i+1, c.typeName)
-		place := i
-		if places != nil {
-			place = places[i]
-		}
+		place := placeAt(places, i)
 		for _, r := range rows {
 			params[i] = append(params[i], tupleField(r.tuple(), place)...)
 		}
@@ -33,18 +30,26 @@ func arraysOf(rows []*row, columns []column, places []int) (params [][]byte, sou
 
 // valuesOf is arraysOf for one row, with a parameter for each column: unnest
 // would take arrays within arrays apart.
-func valuesOf(r *row, columns []column) (params [][]byte, source string) {
+func valuesOf(r *row, columns []column, places []int) (params [][]byte, source string) {
 	casts := make([]string, len(columns))
 	for i, c := range columns {
 		casts[i] = fmt.Sprintf("$%d::%s", i+1, c.typeName)
-		f := tupleField(r.tuple(), i)
+		f := tupleField(r.tuple(), placeAt(places, i))
 		if isNull(f) {
 			params = append(params, nil)
 		} else {
 			params = append(params, f[4:])
 		}
 	}
-	return params, fmt.Sprintf("(values (%s, 1)) k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))
+	return params, fmt.Sprintf("(values (%s, 1::bigint)) k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))
+}
+
+// placeAt is places[i]; nil is all, in order.
+func placeAt(places []int, i int) int {
+	if places == nil {
+		return i
+	}
+	return places[i]
 }
 
 // appendArrayHeader appends the head of a one-dimensional binary array: int32
@@ -116,28 +121,14 @@ func (k *tableKey) returning() string {
 	return strings.Join(names, ", ")
 }
 
-// lookable returns the rows whose keys can be looked up. A text that PostgreSQL
+// lookable tells whether a row's key can be looked up. A text that PostgreSQL
 // can't hold is in no table.
-func (k *tableKey) lookable(rows []*row) []*row {
-	var texts []int
-	for i, c := range k.columns {
-		if isText(c) {
-			texts = append(texts, k.places[i])
+func (k *tableKey) lookable(r *row) bool {
+	for _, place := range k.texts {
+		text := tupleField(r.tuple(), place)[4:]
+		if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+			return false
 		}
 	}
-	if len(texts) == 0 {
-		return rows
-	}
-	asked := make([]*row, 0, len(rows))
-	for _, r := range rows {
-		valid := true
-		for _, place := range texts {
-			text := tupleField(r.tuple(), place)[4:]
-			valid = valid && utf8.Valid(text) && bytes.IndexByte(text, 0) < 0
-		}
-		if valid {
-			asked = append(asked, r)
-		}
-	}
-	return asked
+	return true
 }

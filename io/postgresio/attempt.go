@@ -70,6 +70,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, 
 		return err
 	}
 	defer pooled.Release()
+	if err := e.keepOrder(ctx, pooled.Conn()); err != nil {
+		return err
+	}
 	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
 	if err := a.enterFiles(ctx); err != nil {
 		return err
@@ -129,71 +132,6 @@ func (a *attempt) resetOutcomes() {
 	}
 }
 
-// loadRows writes the rows of the claimed ranges: first those whose keys no
-// earlier batch holds, then the others. Of rows with one key the first counts;
-// when PostgreSQL refuses it, the next has its turn.
-func (a *attempt) loadRows(ctx context.Context) error {
-	now, later, repeated := a.plan()
-	if err := a.place(ctx, now); err != nil {
-		return err
-	}
-	if len(later) > 0 {
-		if err := a.keys.wait(ctx, longestHold); err != nil {
-			return err
-		}
-		if err := a.place(ctx, later); err != nil {
-			return err
-		}
-	}
-	for len(repeated) > 0 {
-		var again []*row
-		var still [][]*row
-		for _, rows := range repeated {
-			if rows[0].outcome == rejected && len(rows) > 1 {
-				again = append(again, rows[1])
-				still = append(still, rows[1:])
-				continue
-			}
-			for _, r := range rows[1:] {
-				r.outcome = duplicate
-			}
-		}
-		if err := a.place(ctx, again); err != nil {
-			return err
-		}
-		repeated = still
-	}
-	return nil
-}
-
-// plan sorts the claimed rows into those to write now and those to write
-// later, each key once and in their order, and the rows of each key that is
-// there several times.
-func (a *attempt) plan() (now, later []*row, repeated [][]*row) {
-	rows := make([]*row, 0, len(a.keys.sorted))
-	for _, r := range a.keys.sorted {
-		if a.claimed[r.unit] {
-			rows = append(rows, r)
-		}
-	}
-	for i := 0; i < len(rows); {
-		j := i + 1
-		for j < len(rows) && rows[j].key == rows[i].key {
-			j++
-		}
-		if j > i+1 {
-			repeated = append(repeated, rows[i:j:j])
-		}
-		if len(a.keys.held) > 0 && a.keys.held[rows[i].key] {
-			later = append(later, rows[i])
-		} else {
-			now = append(now, rows[i])
-		}
-		i = j
-	}
-	return now, later, repeated
-}
-
 // result counts what became of the batch.
 func (a *attempt) result() *loadResult {
 	r := &loadResult{}
@@ -224,8 +162,12 @@ func (a *attempt) countsOf(u *unit) counts {
 		switch u.rows[i].outcome {
 		case inserted:
 			c.inserted++
+		case updated:
+			c.updated++
 		case duplicate:
 			c.duplicates++
+		case stale:
+			c.stale++
 		case rejected:
 			c.dead++
 		case pending:

@@ -46,60 +46,78 @@ func eventOf(i int) event {
 }
 
 // BenchmarkLoad loads batches of 50,000 rows, from records in memory to
-// committed, with two connections. An operation is a row.
+// committed. An operation is a row.
 func BenchmarkLoad(b *testing.B) {
+	byVersion := WithUpsert(Upsert{Version: "event_timestamp"})
 	for _, c := range []struct {
 		name  string
-		again bool // all rows are there already
-	}{{"new rows", false}, {"duplicates", true}} {
+		there float64 // the share of the rows that are there already
+		older time.Duration
+		opts  []Option
+	}{
+		{"new rows", 0, 0, nil},
+		{"duplicates", 1, 0, nil},
+		{"upserts by version, new rows", 0, 0, []Option{byVersion}},
+		{"upserts by version, half there", 0.5, time.Second, []Option{byVersion}},
+		{"upserts by version, half there and newer", 0.5, -time.Second, []Option{byVersion}},
+		{"upserts in order, half there", 0.5, 0, []Option{WithUpsert(Upsert{})}},
+	} {
 		b.Run(c.name, func(b *testing.B) {
-			fn, ranges := benchSink(b)
-			send := func(run int) {
-				for i, records := range ranges {
-					r := *records[0].Source.Range
-					r.File.Path = fmt.Sprint(run, i)
-					for _, rec := range records {
-						rec.Source.Range = &r
-						if err := fn.ProcessElement(context.Background(), rec, ignoreRange); err != nil {
-							b.Fatal(err)
-						}
-					}
-				}
-				if err := fn.FinishBundle(context.Background(), ignoreRange); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if c.again {
-				send(0)
-			}
+			fn := benchSink(b, c.opts...)
+			there := benchRanges(b.N, "there", c.older, func(i int) bool { return float64(i%10) < 10*c.there })
+			send(b, fn, there)
+			ranges := benchRanges(b.N, "new", 0, func(int) bool { return true })
 			b.ResetTimer()
-			send(1)
+			send(b, fn, ranges)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
 }
 
-// benchSink is a sink into an empty table and b.N rows in ranges of 10,000.
-func benchSink(b *testing.B) (*loadFn[event], [][]*record.Record[event]) {
+// send loads ranges.
+func send(b *testing.B, fn *loadFn[event], records []*record.Record[event]) {
+	b.Helper()
+	for _, r := range records {
+		if err := fn.ProcessElement(context.Background(), r, ignoreRange); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := fn.FinishBundle(context.Background(), ignoreRange); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// benchSink is a sink into an empty table.
+func benchSink(b *testing.B, opts ...Option) *loadFn[event] {
+	b.Helper()
 	db := SetURL(b.Name(), pgtest.Database(b))
 	if err := Migrate(context.Background(), db, eventTable); err != nil {
 		b.Fatal(err)
 	}
-	fn := &loadFn[event]{Options: newLoadOptions("events", []Option{WithRun(uuid.NewString()), WithDatabase(db), WithFlush(50_000, time.Hour)})}
+	opts = append(opts, WithRun(uuid.NewString()), WithDatabase(db), WithFlush(50_000, time.Hour))
+	fn := &loadFn[event]{Options: newLoadOptions("events", opts)}
 	if err := fn.Setup(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = fn.Teardown() })
+	return fn
+}
+
+// benchRanges are those of n events that are wanted, in ranges of 10,000.
+func benchRanges(n int, name string, older time.Duration, wanted func(int) bool) (records []*record.Record[event]) {
 	const each = 10_000
-	var ranges [][]*record.Record[event]
-	for from := 0; from < b.N; from += each {
+	for from := 0; from < n; from += each {
 		var values []any
-		for i := from; i < min(from+each, b.N); i++ {
-			values = append(values, eventOf(i))
+		for i := from; i < min(from+each, n); i++ {
+			if wanted(i) {
+				e := eventOf(i)
+				e.At = e.At.Add(-older)
+				values = append(values, e)
+			}
 		}
-		ranges = append(ranges, wholeRange[event](record.File{Size: each * 120}, values...))
+		records = append(records, wholeRange[event](record.File{Path: fmt.Sprint(name, from), Size: each * 120}, values...)...)
 	}
-	return fn, ranges
+	return records
 }
 
 // BenchmarkEncode turns rows into tuples of COPY's binary form.

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type engine struct {
 	keys    keysInFlight
 	files   fileIDs
 	columns []string // of the tuples, in order; set once
+	order   orderLock
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -45,13 +47,17 @@ var engines = struct {
 }{m: map[engineKey]*engine{}}
 
 // engineKey tells engines apart. Sinks whose rows have other columns, or that
-// go by another key, have another engine.
+// go by another key or rule, have another engine.
 type engineKey struct {
-	run, database, table, key, columns string
+	run, database, table, key, columns, upsert string
 }
 
 func keyOfEngine(opts loadOptions, columns []string) engineKey {
-	return engineKey{opts.Run, opts.Database.Name, opts.Table, quoteList(opts.KeyColumns), quoteList(columns)}
+	upsert := ""
+	if opts.Upsert != nil {
+		upsert = fmt.Sprintf("%q", *opts.Upsert)
+	}
+	return engineKey{opts.Run, opts.Database.Name, opts.Table, quoteList(opts.KeyColumns), quoteList(columns), upsert}
 }
 
 // acquireEngine returns the engine, started by the first who asks; each must
@@ -99,7 +105,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, fields)
+		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
 		return err
 	})
 	if err != nil {

@@ -222,27 +222,27 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 
 // enterCounts writes what became of the records of each claimed range.
 func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
-	var files, starts, ins, upd, dup, dead []int64
+	var files, starts, ins, upd, dup, old, dead []int64
 	var places [][]byte
 	for _, u := range a.batch.units {
 		if !a.claimed[u] {
 			continue
 		}
 		c := a.countsOf(u)
-		if c.inserted+c.updated+c.duplicates+c.dead != u.source.Records {
+		if c.inserted+c.updated+c.duplicates+c.stale+c.dead != u.source.Records {
 			return fmt.Errorf("counts of %s, byte %d, don't add up: %+v of %d records", u.source.File.Path, u.source.Start, c, u.source.Records)
 		}
 		files, starts = append(files, a.ids[u]), append(starts, u.source.Start)
 		ins, upd = append(ins, c.inserted), append(upd, c.updated)
-		dup, dead = append(dup, c.duplicates), append(dead, c.dead)
+		dup, old, dead = append(dup, c.duplicates), append(old, c.stale), append(dead, c.dead)
 		places = append(places, duplicatePlaces(u))
 	}
 	if len(files) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, dead_letters, duplicate_places)
-		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[])`,
-		files, starts, ins, upd, dup, dead, places)
+	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, stale, dead_letters, duplicate_places)
+		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[])`,
+		files, starts, ins, upd, dup, old, dead, places)
 	return err
 }
 
@@ -280,9 +280,9 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 // reports false when the entry is there: an earlier attempt's COMMIT came
 // through, of a load that claims no range and so could not tell before.
 func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) (bool, error) {
-	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, dead_letters, seconds)
-		values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
-		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.dead, took.Seconds())
+	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, stale, dead_letters, seconds)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
+		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.stale, r.dead, took.Seconds())
 	entered := tag.RowsAffected() == 1
 	if err == nil && !entered {
 		a.logCommittedBefore(ctx)

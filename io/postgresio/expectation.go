@@ -69,7 +69,7 @@ func (e *Expectation) check(ctx context.Context, tx pgx.Tx, table string) ([]Fin
 
 func (e *Expectation) checkTotals(ctx context.Context, tx pgx.Tx, args []any) (findings []Finding, err error) {
 	var ins, dup int64
-	if err := tx.QueryRow(ctx, expectedSQL+`select coalesce(sum(row_count), 0)::bigint, coalesce(sum(duplicate_count), 0)::bigint from found`,
+	if err := tx.QueryRow(ctx, expectedSQL+`select coalesce(sum(row_count), 0)::bigint, coalesce(sum(duplicate_count + updated_count + stale_count), 0)::bigint from found`,
 		args...).Scan(&ins, &dup); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ type RangeReport struct {
 	Inserted    int64     `json:"inserted"`
 	Updated     int64     `json:"updated"`
 	Duplicates  int64     `json:"duplicates"`
+	Stale       int64     `json:"stale"`
 	DeadLetters int64     `json:"dead_letters"`
 	Committed   time.Time `json:"committed_at"`
 }
@@ -59,7 +60,7 @@ where md5(file_name) = md5($1) and file_name = $1
 order by file_id desc`
 
 const rangesSQL = `
-select range_index, start_byte, end_byte, first_line, g.records, c.inserted, c.updated, c.duplicates, c.dead_letters, l.committed_at
+select range_index, start_byte, end_byte, first_line, g.records, c.inserted, c.updated, c.duplicates, c.stale, c.dead_letters, l.committed_at
 from cartstream.ranges g
 join cartstream.range_counts c using (file_id, start_byte)
 join cartstream.loads l using (load_id)

@@ -20,6 +20,7 @@ type FileHistory struct {
 	Inserted   int64      `json:"inserted"`
 	Updated    int64      `json:"updated"`
 	Duplicates int64      `json:"duplicates"`
+	Stale      int64      `json:"stale"`
 	Errors     int64      `json:"errors"`
 	FirstError *string    `json:"first_error,omitempty"`
 	ErrorLine  *int64     `json:"first_error_line,omitempty"`
@@ -63,7 +64,7 @@ from (
 where $1::text[] = '{}' or h.status = any($1)
 limit nullif($5, 0)`
 
-const historyColumns = `table_name, file_name, file_size, file_modified, status, row_parsed, row_count, updated_count, duplicate_count, error_count,
+const historyColumns = `table_name, file_name, file_size, file_modified, status, row_parsed, row_count, updated_count, duplicate_count, stale_count, error_count,
 	first_error_message, first_error_line_number, first_error_column_name, first_commit_time, last_load_time`
 
 // History returns the entries of the ledger that the filter chooses, the

@@ -35,8 +35,9 @@ func (k key) compare(o key) int {
 // tableKey is what rows of a table are recognised by.
 type tableKey struct {
 	columns []column
-	// places are those of the columns in a tuple.
-	places []int
+	// places are those of the columns in a tuple, texts those of the texts
+	// among them.
+	places, texts []int
 	// nullsEqual tells that one NULL is like another (NULLS NOT DISTINCT). If
 	// not, a row with a NULL in its key is like no other row.
 	nullsEqual bool

@@ -49,11 +49,14 @@ type loadOptions struct {
 	Database    Database
 	Table       string
 	KeyColumns  []string
+	Upsert      *Upsert // nil: a row that is there stays as it is
 	Connections int
-	FlushRows   int
-	FlushBytes  int
-	FlushAge    time.Duration
-	RetryFor    time.Duration
+	// connectionsSet tells that Connections is not the default.
+	connectionsSet bool
+	FlushRows      int
+	FlushBytes     int
+	FlushAge       time.Duration
+	RetryFor       time.Duration
 }
 
 // Option configures Load.
@@ -71,8 +74,15 @@ func WithDatabase(d Database) Option { return func(o *loadOptions) { o.Database 
 // key, or the first unique constraint whose columns T has.
 func WithKey(columns ...string) Option { return func(o *loadOptions) { o.KeyColumns = columns } }
 
-// WithConnections sets how many batches are loaded at once, 2 by default.
-func WithConnections(n int) Option { return func(o *loadOptions) { o.Connections = n } }
+// WithUpsert has rows that are there already overwritten. The default is to
+// count a row whose key is there and leave it out.
+func WithUpsert(u Upsert) Option { return func(o *loadOptions) { o.Upsert = &u } }
+
+// WithConnections sets how many batches are loaded at once, 2 by default, and
+// 1 for upserts that go by the order of the records.
+func WithConnections(n int) Option {
+	return func(o *loadOptions) { o.Connections, o.connectionsSet = n, true }
+}
 
 // WithFlush bounds a batch: it is loaded when it has this many rows, or when
 // its first range has waited for age.
@@ -87,7 +97,8 @@ func WithRetryFor(d time.Duration) Option { return func(o *loadOptions) { o.Retr
 // Load writes records into a table, exactly once: a PCollection of
 // *record.Record[T] whose ranges come whole and in order, as csvio.Read emits
 // them. Rows, dead letters and the ledger's entries of a range are committed in
-// one transaction; a row whose key is there already is counted and left out.
+// one transaction; a row whose key is there already is counted and left out, or
+// overwrites what is there (WithUpsert).
 //
 // It returns the ranges (record.Range) that are committed, each after its
 // commit, and those that were found to be so before; not the files that failed
@@ -110,6 +121,13 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	}
 	if _, err := ParseTable(table); err != nil {
 		panic("postgresio.Load: " + err.Error())
+	}
+	ordered := o.Upsert != nil && o.Upsert.Version == ""
+	switch {
+	case ordered && !o.connectionsSet:
+		o.Connections = 1
+	case ordered && o.Connections > 1:
+		panic("postgresio.Load: " + errOrderedConnections.Error())
 	}
 	if o.Connections < 1 || o.FlushRows < 1 {
 		panic("postgresio.Load: connections and flush rows must be 1 or more")

@@ -11,27 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// place brings rows with distinct keys to their outcome: it asks which keys
-// are there already and writes the rest.
-func (a *attempt) place(ctx context.Context, rows []*row) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	staged := false
-	err := a.inSavepoint(ctx, func() (err error) {
-		rows, err = a.dropExisting(ctx, rows)
-		return err
-	})
-	if _, isRow := isRowFault(err); isRow {
-		// A key that the server can't even compare: INSERT tells which.
-		staged, err = true, nil
-	}
-	if err != nil {
-		return err
-	}
-	return a.insert(ctx, rows, staged)
-}
-
 // errSwallowed says that fewer rows were stored than were sent, without an
 // error: a trigger left some out.
 var errSwallowed = errors.New("fewer rows were stored than were sent")
@@ -40,23 +19,36 @@ var errSwallowed = errors.New("fewer rows were stored than were sent")
 // changed them.
 var errUnattributed = errors.New("other keys were stored than were sent")
 
-// insert writes rows whose keys were not there a moment ago. What PostgreSQL
-// refuses is narrowed down, by the line that COPY names or by halving, until
-// it is one row, which becomes a dead letter. Where COPY can't tell what
-// happened to each row (another writer was quicker, a trigger interferes),
-// INSERT … ON CONFLICT does.
-func (a *attempt) insert(ctx context.Context, rows []*row, alwaysStaged bool) error {
+// way writes rows, and sets the outcome of those that were stored. When it
+// returns an error, none was.
+type way func(ctx context.Context, rows []*row) error
+
+// insert writes rows whose keys were not there a moment ago, by COPY. Where
+// that can't tell what happened to each row (another writer was quicker, a
+// trigger interferes), INSERT … ON CONFLICT does.
+func (a *attempt) insert(ctx context.Context, rows []*row) error {
+	return a.narrow(ctx, rows, a.copyRows, a.insertRows)
+}
+
+// update writes rows over those that the table has.
+func (a *attempt) update(ctx context.Context, rows []*row) error {
+	return a.narrow(ctx, rows, nil, a.updateRows)
+}
+
+// narrow writes rows by the fast way, or by the exact one where there is none
+// or it can't tell. What PostgreSQL refuses is narrowed down, by the line that
+// COPY names or by halving, until it is one row, which becomes a dead letter.
+func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way) error {
 	const sizeAfterRejection, growth = 64, 8
-	size, staged := len(rows), alwaysStaged
+	size, staged := len(rows), fast == nil
 	for len(rows) > 0 {
-		chunk := rows[:min(size, len(rows))]
-		way := a.copyRows
+		chunk, write := rows[:min(size, len(rows))], fast
 		if staged {
-			chunk, way = chunk[:min(len(chunk), a.insertAtOnce())], a.insertRows
+			chunk, write = chunk[:min(len(chunk), a.stagedAtOnce())], exact
 		}
-		err := a.inSavepoint(ctx, func() error { return way(ctx, chunk) })
+		err := a.inSavepoint(ctx, func() error { return write(ctx, chunk) })
 		if err == nil {
-			rows, size, staged = rows[len(chunk):], size*growth, alwaysStaged
+			rows, size, staged = rows[len(chunk):], size*growth, fast == nil
 			continue
 		}
 		for _, r := range chunk {
@@ -72,7 +64,7 @@ func (a *attempt) insert(ctx context.Context, rows []*row, alwaysStaged bool) er
 			return err
 		case len(chunk) == 1:
 			a.reject(chunk[0], reason)
-			rows, size, staged = rows[1:], sizeAfterRejection, alwaysStaged
+			rows, size, staged = rows[1:], sizeAfterRejection, fast == nil
 		default:
 			size = a.goodRows(reason, len(chunk))
 		}
@@ -135,36 +127,69 @@ func (a *attempt) copyRows(ctx context.Context, rows []*row) error {
 	return nil
 }
 
-// dropExisting returns the rows whose keys are not in the table; the others
-// are duplicates. The query returns places, not keys: under a case-insensitive
+// look asks what the table has of the groups' keys. A key that the server
+// can't even compare is narrowed down; INSERT will tell what is wrong with it.
+func (a *attempt) look(ctx context.Context, groups []*group) error {
+	err := a.inSavepoint(ctx, func() error { return a.lookup(ctx, groups) })
+	if _, isRow := isRowFault(err); !isRow {
+		return err
+	}
+	if len(groups) == 1 {
+		groups[0].saw(false, nil)
+		return nil
+	}
+	half := len(groups) / 2
+	if err := a.look(ctx, groups[:half]); err != nil {
+		return err
+	}
+	return a.look(ctx, groups[half:])
+}
+
+// lookup is one query. It returns places, not keys: under a case-insensitive
 // collation the key that is there may be spelled otherwise. OFFSET 0 keeps
 // PostgreSQL from making a join of it, which took a third longer, and the
 // unnamed statement is planned for the table as it is now.
-func (a *attempt) dropExisting(ctx context.Context, rows []*row) ([]*row, error) {
-	k := &a.e.table.key
-	asked := k.lookable(rows)
+func (a *attempt) lookup(ctx context.Context, groups []*group) error {
+	t := a.e.table
+	asked := make([]*group, 0, len(groups))
+	rows := make([]*row, 0, len(groups))
+	for _, g := range groups {
+		if t.key.lookable(g.rows[0]) {
+			asked, rows = append(asked, g), append(rows, g.rows[0])
+		} else {
+			g.saw(false, nil)
+		}
+	}
 	if len(asked) == 0 {
-		return rows, nil
+		return nil
 	}
-	params, source := arraysOf(asked, k.columns, k.places)
-	sql := fmt.Sprintf("select k.place from %s where exists (select from %s t where %s offset 0)", source, a.e.table.quoted, k.matches())
-	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
+	params, source := arraysOf(rows, t.key.columns, t.key.places)
+	sql := fmt.Sprintf("select k.place from %s where exists (select from %s t where %s offset 0)", source, t.quoted, t.key.matches())
+	formats := []int16{1}
+	if t.rule.versionAt >= 0 {
+		sql = fmt.Sprintf("select k.place, v.v from %s cross join lateral (select t.%s as v from %s t where %s offset 0) v",
+			source, pgx.Identifier{t.rule.versionColumn.name}.Sanitize(), t.quoted, t.key.matches())
+		formats = []int16{1, 1}
+	}
+	found := make([]bool, len(asked))
+	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), formats)
 	for result.NextRow() {
-		asked[binary.BigEndian.Uint64(result.Values()[0])-1].outcome = duplicate
-	}
-	if _, err := result.Close(); err != nil {
-		for _, r := range rows {
-			r.outcome = pending
+		values := result.Values()
+		place := binary.BigEndian.Uint64(values[0]) - 1
+		found[place] = true
+		var version []byte
+		if len(values) > 1 {
+			version = []byte(encodeFields(values[1:]))
 		}
-		return rows, err
+		asked[place].saw(true, version)
 	}
-	rest := make([]*row, 0, len(rows))
-	for _, r := range rows {
-		if r.outcome == pending {
-			rest = append(rest, r)
+	_, err := result.Close()
+	for i, g := range asked {
+		if !found[i] {
+			g.saw(false, nil)
 		}
 	}
-	return rest, nil
+	return err
 }
 
 func quoteList(names []string) string {

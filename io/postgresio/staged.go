@@ -2,10 +2,10 @@ package postgresio
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
-
-	"github.com/jackc/pgx/v5/pgconn"
+	"slices"
 )
 
 // insertRows writes rows by INSERT … ON CONFLICT DO NOTHING and finds out
@@ -13,10 +13,7 @@ import (
 // and the table's triggers do.
 func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 	t := a.e.table
-	params, source := arraysOf(rows, t.written, nil)
-	if t.arrays {
-		params, source = valuesOf(rows[0], t.written)
-	}
+	params, source := t.send(rows, t.written, nil)
 	sql := fmt.Sprintf("insert into %s (%s) select %s from %s order by k.place on conflict (%s) do nothing returning %s",
 		t.quoted, quoteList(a.e.columns), numbered("k.c", len(t.written)), source, t.key.names(), t.key.returning())
 	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
@@ -30,12 +27,13 @@ func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 		rows[0].outcome = inserted
 		return nil
 	}
-	return a.attribute(ctx, rows, stored)
+	return a.attribute(rows, stored)
 }
 
 // attribute sets the rows' outcomes by the keys that came back. A row that is
-// not among them was there before, or was left out by a trigger.
-func (a *attempt) attribute(ctx context.Context, rows []*row, stored []string) error {
+// not among them was there before, or was left out by a trigger; the next look
+// tells.
+func (a *attempt) attribute(rows []*row, stored []string) error {
 	byKey := make(map[string][]*row, len(rows))
 	for _, r := range rows {
 		k := a.e.table.key.encoded(r.tuple()).text
@@ -53,25 +51,40 @@ func (a *attempt) attribute(ctx context.Context, rows []*row, stored []string) e
 			r.outcome = inserted
 		}
 	}
-	var others []*row
-	for _, r := range rows {
-		if r.outcome == pending {
-			others = append(others, r)
-		}
-	}
-	left, err := a.dropExisting(ctx, others)
-	if err != nil {
-		return err
-	}
-	for _, r := range left {
-		a.reject(r, &pgconn.PgError{Message: "the row was not stored and no row has its key: a trigger of the table left it out"})
-	}
 	return nil
 }
 
-// insertAtOnce is how many rows insertRows takes: unnest would take arrays
-// within arrays apart.
-func (a *attempt) insertAtOnce() int {
+// updateRows writes rows over those that the table has, where they are newer,
+// and finds out which.
+func (a *attempt) updateRows(ctx context.Context, rows []*row) error {
+	t := a.e.table
+	n := len(t.key.columns)
+	params, source := t.send(rows, slices.Concat(t.key.columns, t.rule.columns), slices.Concat(t.key.places, t.rule.places))
+	version := ""
+	if t.rule.versionAt >= 0 {
+		version = fmt.Sprintf("k.c%d", n+slices.Index(t.rule.places, t.rule.versionAt))
+	}
+	sql := fmt.Sprintf("update %s t set %s from %s where %s and %s returning k.place",
+		t.quoted, t.rule.updateList(n), source, t.key.matches(), t.rule.newer(version))
+	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
+	for result.NextRow() {
+		rows[binary.BigEndian.Uint64(result.Values()[0])-1].outcome = updated
+	}
+	_, err := result.Close()
+	return err
+}
+
+// send is arraysOf, or valuesOf where a column is an array itself.
+func (t *table) send(rows []*row, columns []column, places []int) (params [][]byte, source string) {
+	if t.arrays {
+		return valuesOf(rows[0], columns, places)
+	}
+	return arraysOf(rows, columns, places)
+}
+
+// stagedAtOnce is how many rows send takes: unnest would take arrays within
+// arrays apart.
+func (a *attempt) stagedAtOnce() int {
 	if a.e.table.arrays {
 		return 1
 	}

@@ -26,6 +26,7 @@ type Activity struct {
 	Inserted    int64     `json:"inserted"`
 	Updated     int64     `json:"updated"`
 	Duplicates  int64     `json:"duplicates"`
+	Stale       int64     `json:"stale"`
 	DeadLetters int64     `json:"dead_letters"`
 	// BatchSeconds is how long the transactions took, from the beginning of
 	// their first attempt.
@@ -50,7 +51,7 @@ const targetSQL = `(select n.nspname || '.' || c.relname from pg_class c join pg
 const activitySQL = `
 select now() - $2::interval as since, now() as until, count(*) as batches,
 	coalesce(sum(records), 0)::bigint, coalesce(sum(inserted), 0)::bigint, coalesce(sum(updated), 0)::bigint,
-	coalesce(sum(duplicates), 0)::bigint, coalesce(sum(dead_letters), 0)::bigint,
+	coalesce(sum(duplicates), 0)::bigint, coalesce(sum(stale), 0)::bigint, coalesce(sum(dead_letters), 0)::bigint,
 	coalesce(avg(seconds), 0), coalesce(percentile_disc(0.5) within group (order by seconds), 0),
 	coalesce(percentile_disc(0.99) within group (order by seconds), 0), coalesce(max(seconds), 0)
 from cartstream.loads
@@ -91,7 +92,7 @@ func ReadActivity(ctx context.Context, pool *pgxpool.Pool, table string, within 
 func (a *Activity) read(ctx context.Context, tx pgx.Tx, target string, within time.Duration) error {
 	b, l := &a.BatchSeconds, &a.PipelineLatency
 	if err := tx.QueryRow(ctx, activitySQL, target, within).Scan(&a.Since, &a.Until, &a.Batches,
-		&a.Records, &a.Inserted, &a.Updated, &a.Duplicates, &a.DeadLetters, &b.Average, &b.P50, &b.P99, &b.Max); err != nil {
+		&a.Records, &a.Inserted, &a.Updated, &a.Duplicates, &a.Stale, &a.DeadLetters, &b.Average, &b.P50, &b.P99, &b.Max); err != nil {
 		return err
 	}
 	b.Count = a.Batches

@@ -24,6 +24,7 @@ type table struct {
 	// arrays tells that a field writes a column that is an array.
 	arrays bool
 	key    tableKey
+	rule   mergeRule
 }
 
 // column is a column of the target.
@@ -46,6 +47,8 @@ type column struct {
 	array bool
 	// nullable tells that the column may be NULL.
 	nullable bool
+	// loose tells that values may be equal that are spelled otherwise.
+	loose bool
 }
 
 // ParseTable splits a table's name, `table` or `schema.table`, either part in
@@ -104,12 +107,14 @@ select a.attname, a.atttypid,
 	case when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar', 'char') then 'text'::regtype
 		else t.oid end::oid,
 	format_type(a.atttypid, -1),
-	format_type(a.atttypid, case when t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) then a.atttypmod else -1 end),
+	format_type(a.atttypid, case when t.oid in ('timestamp'::regtype, 'timestamptz'::regtype, 'numeric'::regtype) then a.atttypmod else -1 end),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
 	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[])),
-	not a.attnotnull
+	not a.attnotnull,
+	t.typcategory = 'S' and t.typname not in ('text', 'varchar') or t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) and a.atttypmod >= 0
+		or exists (select from pg_collation c where c.oid = a.attcollation and not c.collisdeterministic)
 from pg_attribute a
 join lateral (
 	with recursive domains as (
@@ -131,7 +136,7 @@ type querier interface {
 
 // inspect reads the catalog. keyColumns may be empty: then it is the primary
 // key, or another one that the fields write.
-func inspect(ctx context.Context, db querier, name string, keyColumns []string, fields []field) (*table, error) {
+func inspect(ctx context.Context, db querier, name string, keyColumns []string, upsert *Upsert, fields []field) (*table, error) {
 	id, err := ParseTable(name)
 	if err != nil {
 		return nil, err
@@ -153,7 +158,7 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 	rows, _ := db.Query(ctx, columnsSQL, oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
 		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable)
+			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
 	})
 	if err != nil {
 		return nil, err
@@ -171,6 +176,9 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 	}
 	t.arrays = slices.ContainsFunc(t.written, func(c column) bool { return c.array })
 	if err := t.chooseKey(candidates, keyColumns, fields); err != nil {
+		return nil, err
+	}
+	if err := t.setRule(upsert, fields); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -293,7 +301,7 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	defer pool.Close()
 	var t *table
 	if err := retry(ctx, pool, prepareBound, "check", func(ctx context.Context) error {
-		t, err = inspect(ctx, pool, name, o.KeyColumns, fields)
+		t, err = inspect(ctx, pool, name, o.KeyColumns, o.Upsert, fields)
 		return err
 	}); err != nil {
 		return err

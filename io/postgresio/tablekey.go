@@ -94,7 +94,11 @@ func (t *table) setKey(k keyCandidate, fields []field) {
 	for _, name := range k.columns {
 		c, _ := t.column(name)
 		t.key.columns = append(t.key.columns, c)
-		t.key.places = append(t.key.places, slices.IndexFunc(fields, func(f field) bool { return f.column == name }))
+		place := placeOf(fields, name)
+		t.key.places = append(t.key.places, place)
+		if isText(c) {
+			t.key.texts = append(t.key.texts, place)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 )
 
 // counts are the terms of the equation: records = inserted + updated +
-// duplicates + dead.
+// duplicates + stale + dead.
 type counts struct {
-	records, inserted, updated, duplicates, dead int64
+	records, inserted, updated, duplicates, stale, dead int64
 }
 
 func (c *counts) add(o counts) {
@@ -18,6 +18,7 @@ func (c *counts) add(o counts) {
 	c.inserted += o.inserted
 	c.updated += o.updated
 	c.duplicates += o.duplicates
+	c.stale += o.stale
 	c.dead += o.dead
 }
 
@@ -32,7 +33,7 @@ type loadResult struct {
 
 // Totals are what a run has committed so far in this process.
 type Totals struct {
-	Batches, Records, Inserted, Updated, Duplicates, DeadLetters int64
+	Batches, Records, Inserted, Updated, Duplicates, Stale, DeadLetters int64
 	// Files counts files whose last range was committed, FailedFiles those that
 	// could not be read as a whole, UnreadableFiles the times a file could not
 	// be read and was left for later.
@@ -66,6 +67,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	t.Inserted += r.inserted
 	t.Updated += r.updated
 	t.Duplicates += r.duplicates
+	t.Stale += r.stale
 	t.DeadLetters += r.dead
 	t.Files += r.files
 	t.FailedFiles += int64(len(r.failed))
@@ -77,7 +79,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	t.mu.Unlock()
 	if r.ranges > 0 {
 		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
-			"duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)
+			append(e.table.rule.terms(r.updated, r.stale), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)
 	}
 	for _, u := range r.failed {
 		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code)
@@ -85,4 +87,12 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	for _, u := range r.unreadable {
 		slog.Warn("The file can't be read now and is tried again later: "+u.fault.Message, "file", u.source.File.Path)
 	}
+}
+
+// terms are what a log line tells of upserts.
+func (m *mergeRule) terms(updated, stale int64) []any {
+	if !m.upsert {
+		return nil
+	}
+	return []any{"updated", updated, "stale", stale}
 }

@@ -45,7 +45,9 @@ type outcome uint8
 const (
 	pending outcome = iota
 	inserted
+	updated
 	duplicate
+	stale
 	rejected
 )
 

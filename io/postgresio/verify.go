@@ -24,6 +24,7 @@ type Verification struct {
 	Inserted   int64     `json:"inserted"`
 	Updated    int64     `json:"updated"`
 	Duplicates int64     `json:"duplicates"`
+	Stale      int64     `json:"stale"`
 	Errors     int64     `json:"errors"`
 	Findings   []Finding `json:"findings"`
 }
@@ -31,10 +32,10 @@ type Verification struct {
 // verifyChecks each return table, file and problem of what is off.
 var verifyChecks = []string{
 	// The equation, for each file, by the ledger's own counts.
-	`select table_name, file_name, format('records %s, but inserted %s + updated %s + duplicates %s + dead letters %s = %s',
-		row_parsed, row_count, updated_count, duplicate_count, error_count, row_count + updated_count + duplicate_count + error_count)
+	`select table_name, file_name, format('records %s, but inserted %s + updated %s + duplicates %s + stale %s + dead letters %s = %s',
+		row_parsed, row_count, updated_count, duplicate_count, stale_count, error_count, row_count + updated_count + duplicate_count + stale_count + error_count)
 	from cartstream.load_history
-	where row_parsed <> row_count + updated_count + duplicate_count + error_count`,
+	where row_parsed <> row_count + updated_count + duplicate_count + stale_count + error_count`,
 	// The ledger's count of dead letters against those that are there.
 	`select h.table_name, h.file_name, format('the ledger counts %s dead letters, cartstream.dead_letters holds %s', h.error_count, d.n)
 	from cartstream.load_history h
@@ -67,21 +68,21 @@ var verifyChecks = []string{
 	from cartstream.ranges g left join cartstream.files f using (file_id)
 	where f.file_id is null`,
 	// The totals of the loads against those of the ranges.
-	`select table_name, '', format('records, inserted, updated, duplicates and dead letters sum to %s by the loads and to %s by the ranges', l.sums, r.sums)
+	`select table_name, '', format('records, inserted, updated, duplicates, stale and dead letters sum to %s by the loads and to %s by the ranges', l.sums, r.sums)
 	from (
-		select table_name, array[sum(records), sum(inserted), sum(updated), sum(duplicates), sum(dead_letters)] as sums
+		select table_name, array[sum(records), sum(inserted), sum(updated), sum(duplicates), sum(stale), sum(dead_letters)] as sums
 		from cartstream.loads group by 1
 	) l full join (
-		select table_name, array[sum(row_parsed), sum(row_count), sum(updated_count), sum(duplicate_count), sum(error_count)] as sums
+		select table_name, array[sum(row_parsed), sum(row_count), sum(updated_count), sum(duplicate_count), sum(stale_count), sum(error_count)] as sums
 		from cartstream.load_history group by 1
 	) r using (table_name)
-	where coalesce(l.sums, '{0,0,0,0,0}') <> coalesce(r.sums, '{0,0,0,0,0}')`,
+	where coalesce(l.sums, '{0,0,0,0,0,0}') <> coalesce(r.sums, '{0,0,0,0,0,0}')`,
 }
 
 const summarySQL = `
 select count(*), count(*) filter (where status = 'loading'), count(*) filter (where status = 'failed'),
 	coalesce(sum(row_parsed), 0)::bigint, coalesce(sum(row_count), 0)::bigint, coalesce(sum(updated_count), 0)::bigint,
-	coalesce(sum(duplicate_count), 0)::bigint, coalesce(sum(error_count), 0)::bigint
+	coalesce(sum(duplicate_count), 0)::bigint, coalesce(sum(stale_count), 0)::bigint, coalesce(sum(error_count), 0)::bigint
 from cartstream.load_history`
 
 // missingRows compares the number of rows in the table with those that the
@@ -103,7 +104,7 @@ func missingRows(ctx context.Context, tx pgx.Tx, table string) ([]Finding, error
 }
 
 // Verify checks the ledger against itself and the dead letters, as of one
-// moment: records = inserted + updated + duplicates + dead letters for each
+// moment: records = inserted + updated + duplicates + stale + dead letters for each
 // file and in total, ranges that cover each file without gap or overlap, and
 // as many rows in the table as were inserted. expected, unless nil, says what must have been loaded into the table, and
 // that nothing else was.
@@ -116,7 +117,7 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, table string, expected *Exp
 			return err
 		}
 		if err := tx.QueryRow(ctx, summarySQL).Scan(&v.Files, &v.Loading, &v.Failed,
-			&v.Records, &v.Inserted, &v.Updated, &v.Duplicates, &v.Errors); err != nil {
+			&v.Records, &v.Inserted, &v.Updated, &v.Duplicates, &v.Stale, &v.Errors); err != nil {
 			return err
 		}
 		for _, check := range verifyChecks {

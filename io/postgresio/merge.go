@@ -1,0 +1,163 @@
+package postgresio
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// group is the rows of a batch that have one key.
+type group struct {
+	// rows are in the order of files and lines. Those that PostgreSQL refused
+	// are taken out.
+	rows []*row
+	// exists tells that the table has a row with the key, and version is that
+	// row's, as a field of a tuple; both as of the last look.
+	exists  bool
+	version []byte
+	// winner is the row that is to be written; nil is none.
+	winner *row
+	// missed is a winner that was not stored when the table was as it is now.
+	missed *row
+}
+
+// play judges the rows one after the other, as if each were written before the
+// next is looked at, and returns the last of those that would be written: the
+// one that has to be.
+func (g *group) play(rule *mergeRule, set bool) (winner *row) {
+	exists, version := g.exists, g.version
+	for _, r := range g.rows {
+		o := rule.judge(exists, version, r)
+		if o == inserted || o == updated {
+			winner, exists, version = r, true, rule.version(r)
+		}
+		if set {
+			r.outcome = o
+		}
+	}
+	return winner
+}
+
+// drop takes a row out that PostgreSQL refused.
+func (g *group) drop(refused *row) {
+	rest := make([]*row, 0, len(g.rows)-1)
+	for _, r := range g.rows {
+		if r != refused {
+			rest = append(rest, r)
+		}
+	}
+	g.rows = rest
+}
+
+// loadRows writes the rows of the claimed ranges: first those whose keys no
+// earlier batch holds, then the others.
+func (a *attempt) loadRows(ctx context.Context) error {
+	now, later := a.plan()
+	if err := a.merge(ctx, now); err != nil {
+		return err
+	}
+	if len(later) == 0 {
+		return nil
+	}
+	if err := a.keys.wait(ctx, longestHold); err != nil {
+		return err
+	}
+	return a.merge(ctx, later)
+}
+
+// plan groups the claimed rows by key, in the order of the keys.
+func (a *attempt) plan() (now, later []*group) {
+	rows := make([]*row, 0, len(a.keys.sorted))
+	for _, r := range a.keys.sorted {
+		if a.claimed[r.unit] {
+			rows = append(rows, r)
+		}
+	}
+	all := make([]group, 0, len(rows))
+	now = make([]*group, 0, len(rows))
+	for i := 0; i < len(rows); {
+		j := i + 1
+		for j < len(rows) && rows[j].key == rows[i].key {
+			j++
+		}
+		all = append(all, group{rows: rows[i:j:j]})
+		g := &all[len(all)-1]
+		if len(a.keys.held) > 0 && a.keys.held[rows[i].key] {
+			later = append(later, g)
+		} else {
+			now = append(now, g)
+		}
+		i = j
+	}
+	return now, later
+}
+
+// merge brings rows to their outcome. It asks what the table has of their
+// keys, writes the row that each key calls for, and begins again with the keys
+// for which that did not come out: another writer was quicker, or PostgreSQL
+// refused the row, so that another one of its key has its turn.
+func (a *attempt) merge(ctx context.Context, groups []*group) error {
+	for len(groups) > 0 {
+		if err := a.look(ctx, groups); err != nil {
+			return err
+		}
+		absent, present := a.winners(groups)
+		if err := a.insert(ctx, absent); err != nil {
+			return err
+		}
+		if err := a.update(ctx, present); err != nil {
+			return err
+		}
+		groups = a.settle(groups)
+	}
+	return nil
+}
+
+// winners chooses the row of each key that is to be written, and parts those
+// whose key the table does not have from those whose row is to be changed.
+func (a *attempt) winners(groups []*group) (absent, present []*row) {
+	rule := &a.e.table.rule
+	absent = make([]*row, 0, len(groups))
+	for _, g := range groups {
+		g.winner = g.play(rule, false)
+		if g.winner != nil && g.winner == g.missed {
+			a.reject(g.winner, &pgconn.PgError{Message: "the row was not stored, without an error: a trigger of the table left it out"})
+		}
+		switch {
+		case g.winner == nil || g.winner.outcome == rejected:
+		case g.exists:
+			present = append(present, g.winner)
+		default:
+			absent = append(absent, g.winner)
+		}
+	}
+	return absent, present
+}
+
+// settle sets the outcomes of the keys that are done, and returns the others.
+func (a *attempt) settle(groups []*group) (again []*group) {
+	for _, g := range groups {
+		switch {
+		case g.winner != nil && g.winner.outcome == pending:
+			g.missed = g.winner
+			again = append(again, g)
+		case g.winner != nil && g.winner.outcome == rejected:
+			g.missed = nil
+			if g.drop(g.winner); len(g.rows) > 0 {
+				again = append(again, g)
+			}
+		default:
+			g.play(&a.e.table.rule, true)
+		}
+	}
+	return again
+}
+
+// saw notes what the table has of the key.
+func (g *group) saw(exists bool, version []byte) {
+	if g.exists != exists || !bytes.Equal(g.version, version) {
+		g.missed = nil
+	}
+	g.exists, g.version = exists, version
+}

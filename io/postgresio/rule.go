@@ -1,0 +1,295 @@
+package postgresio
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Upsert says how a row that is there already is overwritten.
+type Upsert struct {
+	// Columns are overwritten; none means all that are written and not of the
+	// key.
+	Columns []string
+	// Version is a column that grows with each version of a row: a row is
+	// overwritten by a newer one only, in whatever order they come. Without one,
+	// the last record in the order of files and lines wins, which takes a single
+	// connection, and a runner that keeps the order.
+	Version string
+}
+
+// mergeRule decides what becomes of a row whose key is there already.
+type mergeRule struct {
+	upsert bool
+	// columns are those to overwrite, and places theirs in a tuple.
+	columns []column
+	places  []int
+	// versionAt is the version's place in a tuple, -1 without one.
+	versionAt     int
+	versionColumn column
+	compare       func(a, b []byte) int
+}
+
+// judge says what becomes of a row that comes upon a table as it is said.
+func (m *mergeRule) judge(exists bool, version []byte, r *row) outcome {
+	switch {
+	case !exists:
+		return inserted
+	case !m.upsert:
+		return duplicate
+	case m.versionAt < 0:
+		return updated
+	}
+	switch c := m.order(m.version(r), version); {
+	case c > 0:
+		return updated
+	case c == 0:
+		return duplicate
+	default:
+		return stale
+	}
+}
+
+// version is a row's, as a field of a tuple.
+func (m *mergeRule) version(r *row) []byte {
+	if !m.upsert || m.versionAt < 0 {
+		return nil
+	}
+	return tupleField(r.tuple(), m.versionAt)
+}
+
+// order compares versions as fields of tuples. NULL is before all others.
+func (m *mergeRule) order(a, b []byte) int {
+	if isNull(a) || isNull(b) {
+		return cmp.Compare(len(a), len(b)) // a NULL has its length only
+	}
+	return m.compare(a[4:], b[4:])
+}
+
+// ordered tells that rows have to be written in the order they come in.
+func (m *mergeRule) ordered() bool { return m.upsert && m.versionAt < 0 }
+
+// newer is the condition that the row k is newer than the row t.
+func (m *mergeRule) newer(version string) string {
+	if m.versionAt < 0 {
+		return "true"
+	}
+	collation := ""
+	if isText(m.versionColumn) {
+		collation = ` collate "C"`
+	}
+	name := "t." + pgx.Identifier{m.versionColumn.name}.Sanitize()
+	return fmt.Sprintf("(%s < %s%s or %s is null and %s is not null)", name, version, collation, name, version)
+}
+
+// setRule matches what is asked for with the table.
+func (t *table) setRule(u *Upsert, fields []field) error {
+	t.rule = mergeRule{versionAt: -1}
+	if u == nil {
+		return nil
+	}
+	t.rule.upsert = true
+	columns := u.Columns
+	if len(columns) == 0 {
+		for _, f := range fields {
+			if !t.key.has(f.column) {
+				columns = append(columns, f.column)
+			}
+		}
+	}
+	for _, name := range columns {
+		if err := t.updatable(name, fields); err != nil {
+			return err
+		}
+		c, _ := t.column(name)
+		t.rule.columns = append(t.rule.columns, c)
+		t.rule.places = append(t.rule.places, placeOf(fields, name))
+	}
+	if len(columns) == 0 {
+		return fmt.Errorf("all columns that are written to %s are of its key, so there is nothing to update; use insert", t.name)
+	}
+	if u.Version != "" {
+		return t.setVersion(u, columns, fields)
+	}
+	return t.checkOrder()
+}
+
+// updatable refuses columns that can't be overwritten.
+func (t *table) updatable(name string, fields []field) error {
+	switch {
+	case placeOf(fields, name) < 0:
+		return fmt.Errorf("the column %q is to be updated, and no field writes it; those that are written are %s", name, quoteList(columnsOf(fields)))
+	case t.key.has(name):
+		return fmt.Errorf("the column %q is to be updated, and is of the key of %s, by which its row is found; leave it out", name, t.name)
+	}
+	return nil
+}
+
+func (t *table) setVersion(u *Upsert, columns []string, fields []field) error {
+	c, _ := t.column(u.Version)
+	at := placeOf(fields, u.Version)
+	switch {
+	case at < 0:
+		return fmt.Errorf("the version column is %q, and no field writes it; those that are written are %s", u.Version, quoteList(columnsOf(fields)))
+	case !slices.Contains(columns, u.Version):
+		return fmt.Errorf("the version column %q is not among the columns to update, so a row would stay old for ever; add it to them", u.Version)
+	case c.exactName != c.typeName:
+		return fmt.Errorf("the version column %q is of the type %s, which rounds what is stored, so a row's version could not be told again; "+
+			"this would do:\nALTER TABLE %s ALTER COLUMN %s TYPE %s;", c.name, c.exactName, t.quoted, pgx.Identifier{c.name}.Sanitize(), c.typeName)
+	case versionOrders[c.typeOID] == nil || isText(c) && c.oid != c.typeOID:
+		return fmt.Errorf("the version column %q is of the type %s; allowed are %s", c.name, c.typeName, allowedVersions)
+	}
+	t.rule.versionAt, t.rule.versionColumn, t.rule.compare = at, c, versionOrders[c.typeOID]
+	return nil
+}
+
+// checkOrder refuses keys that PostgreSQL finds equal where their bytes
+// differ: which of two comes last could not be told.
+func (t *table) checkOrder() error {
+	for _, c := range t.key.columns {
+		if c.loose {
+			return fmt.Errorf("the column %q of the key of %s finds values equal that are spelled otherwise (%s), so rows can't be kept in order; "+
+				"name a version column", c.name, t.name, c.typeName)
+		}
+	}
+	return nil
+}
+
+func (k *tableKey) has(name string) bool {
+	return slices.ContainsFunc(k.columns, func(c column) bool { return c.name == name })
+}
+
+func placeOf(fields []field, name string) int {
+	return slices.IndexFunc(fields, func(f field) bool { return f.column == name })
+}
+
+const allowedVersions = "timestamptz, timestamp, date, smallint, integer, bigint, numeric, real, double precision, uuid, text and varchar (by their bytes)"
+
+// versionOrders compare two values in binary form.
+var versionOrders = map[uint32]func(a, b []byte) int{
+	pgtype.Int2OID:        signed,
+	pgtype.Int4OID:        signed,
+	pgtype.Int8OID:        signed,
+	pgtype.DateOID:        signed,
+	pgtype.TimestampOID:   signed,
+	pgtype.TimestamptzOID: signed,
+	pgtype.Float4OID: func(a, b []byte) int {
+		return floats(float64(math.Float32frombits(binary.BigEndian.Uint32(a))), float64(math.Float32frombits(binary.BigEndian.Uint32(b))))
+	},
+	pgtype.Float8OID: func(a, b []byte) int {
+		return floats(math.Float64frombits(binary.BigEndian.Uint64(a)), math.Float64frombits(binary.BigEndian.Uint64(b)))
+	},
+	pgtype.NumericOID: numerics,
+	pgtype.UUIDOID:    bytes.Compare,
+	pgtype.TextOID:    bytes.Compare,
+	pgtype.VarcharOID: bytes.Compare,
+}
+
+// signed compares big-endian integers of one length, which dates and
+// timestamps are too.
+func signed(a, b []byte) int {
+	if c := cmp.Compare(int8(a[0]), int8(b[0])); c != 0 {
+		return c
+	}
+	return bytes.Compare(a[1:], b[1:])
+}
+
+// floats has NaN equal to itself and after all others, as PostgreSQL does.
+func floats(a, b float64) int {
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return cmp.Compare(boolInt(math.IsNaN(a)), boolInt(math.IsNaN(b)))
+	}
+	return cmp.Compare(a, b)
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// The form of a numeric: int16 number of digits, weight of the first, sign,
+// and scale, then the digits, to the base 10,000 (PostgreSQL,
+// src/backend/utils/adt/numeric.c, numeric_send).
+const (
+	numericNegative = 0x4000
+	numericNaN      = 0xC000
+	numericInf      = 0xD000
+	numericMinusInf = 0xF000
+)
+
+// numerics compares numbers; NaN is after all others.
+func numerics(a, b []byte) int {
+	ra, rb := numericRank(a), numericRank(b)
+	if ra != rb || ra == 0 || ra > 1 || ra < -1 {
+		return cmp.Compare(ra, rb)
+	}
+	return ra * magnitudes(a, b)
+}
+
+// numericRank is 0 for zero, ±1 for a finite number, ±2 for an infinite one,
+// and 3 for NaN.
+func numericRank(n []byte) int {
+	switch binary.BigEndian.Uint16(n[4:]) {
+	case numericNaN:
+		return 3
+	case numericInf:
+		return 2
+	case numericMinusInf:
+		return -2
+	case numericNegative:
+		return -boolInt(len(trimDigits(n)) > 0)
+	}
+	return boolInt(len(trimDigits(n)) > 0)
+}
+
+// magnitudes compares finite numbers other than zero without their signs.
+func magnitudes(a, b []byte) int {
+	da, db := trimDigits(a), trimDigits(b)
+	if c := cmp.Compare(firstWeight(a), firstWeight(b)); c != 0 {
+		return c
+	}
+	return bytes.Compare(da, db)
+}
+
+// trimDigits is the digits without zeros at either end.
+func trimDigits(n []byte) []byte {
+	digits := n[8:]
+	for len(digits) > 0 && digits[0] == 0 && digits[1] == 0 {
+		digits = digits[2:]
+	}
+	for len(digits) > 0 && digits[len(digits)-1] == 0 && digits[len(digits)-2] == 0 {
+		digits = digits[:len(digits)-2]
+	}
+	return digits
+}
+
+// firstWeight is the weight of the first digit that is not zero.
+func firstWeight(n []byte) int {
+	weight := int(int16(binary.BigEndian.Uint16(n[2:])))
+	for d := n[8:]; len(d) > 0 && d[0] == 0 && d[1] == 0; d = d[2:] {
+		weight--
+	}
+	return weight
+}
+
+var errOrderedConnections = errors.New("upserts without a version column go by the order of the records, which one connection keeps and several don't; " +
+	"name a version column, or use one connection")
+
+// updateList is the SET list that takes the columns from k, from c<first> on.
+func (m *mergeRule) updateList(first int) string {
+	parts := make([]string, len(m.columns))
+	for i, c := range m.columns {
+		parts[i] = fmt.Sprintf("%s = k.c%d", pgx.Identifier{c.name}.Sanitize(), first+i)
+	}
+	return strings.Join(parts, ", ")
+}
