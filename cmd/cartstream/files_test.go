@@ -157,6 +157,14 @@ func TestPasswordIsNotShown(t *testing.T) {
 	shown += s.run(exitFailed, "history").String()
 	s.url = strings.Replace(good, "planted:", "unknown:", 1)
 	shown += s.run(exitFailed, "run").String() + s.run(exitFailed, "verify").String()
+	s.url = good
+	for _, table := range s.query(`select quote_ident(table_schema) || '.' || quote_ident(table_name) from information_schema.tables
+		where table_schema = 'cartstream' or table_name in ('user_events', 'pg_stat_activity')`) {
+		shown += strings.Join(s.query(`select t::text from `+table+` t`), "\n")
+	}
+	if !strings.Contains(shown, "invalid_uuid") || !strings.Contains(shown, "in/") {
+		t.Error("the ledger was not looked through")
+	}
 	if strings.Contains(shown, "planted-secret") {
 		t.Errorf("the password is shown: %s", shown)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -36,6 +37,16 @@ func SetURL(name, url string) Database {
 // errBadURL carries no detail, because the parser's may hold the password.
 var errBadURL = errors.New("the connection string (DATABASE_URL, PG* or postgres.url) is not valid; " +
 	"it must look like postgres://user:password@host:5432/database?sslmode=verify-full, or be key=value pairs")
+
+// badURL is errBadURL, with the file that could not be read where that is all
+// that was wrong: a certificate or a key.
+func badURL(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return fmt.Errorf("the connection string (DATABASE_URL, PG* or postgres.url) names a file that can't be read: %w", file)
+	}
+	return errBadURL
+}
 
 // sessionSettings hold for every connection: a worker that vanished must free
 // its locks, and our lookups by key must not turn into scans while the
@@ -71,7 +82,7 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 	}
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errBadURL
+		return nil, badURL(err)
 	}
 	config.MaxConns = maxConns
 	config.MinConns = 0
