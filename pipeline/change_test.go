@@ -100,7 +100,7 @@ func TestFileThatChangesWhileItIsRead(t *testing.T) {
 		release := p.largeFile("a.csv")
 		drain, ended := make(chan struct{}), make(chan error)
 		go func() {
-			_, err := Run(context.Background(), p.options, drain)
+			_, err := Events(p.options).Run(context.Background(), drain)
 			ended <- err
 		}()
 		p.held()
@@ -126,7 +126,7 @@ func (p *place) endInTheMiddle(name string) {
 	ctx, cancel := context.WithCancelCause(p.Context())
 	ended := make(chan error)
 	go func() {
-		_, err := Run(ctx, p.options, nil)
+		_, err := Events(p.options).Run(ctx, nil)
 		ended <- err
 	}()
 	p.held()

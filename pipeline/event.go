@@ -5,17 +5,20 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/cartstream/cartstream/io/csvio"
-	"github.com/cartstream/cartstream/io/postgresio"
-	"github.com/cartstream/cartstream/transforms"
 	"github.com/cartstream/cartstream/transforms/decimal"
 )
 
 func init() {
-	csvio.Register[Event]()
-	postgresio.Register[Event]()
-	transforms.Register[Event]()
-	transforms.RegisterRules[Event, EventRules]()
+	Register[Event, EventRules]()
+}
+
+// Events is the pipeline for events, into the table of the settings.
+func Events(o Options) Flow[Event, EventRules] {
+	return Flow[Event, EventRules]{
+		Rules:   EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()},
+		Tables:  []string{eventsTable},
+		Options: o,
+	}
 }
 
 // Event is what a user did in the shop: a line of the files, and a row of the

@@ -1,9 +1,22 @@
-// Package pipeline is what this product is: events of a shop, their rules,
-// their table, the settings, and the graph that brings them from CSV files into
-// PostgreSQL.
+// Package pipeline is what this product is: the graph that brings records of
+// any struct from CSV files into PostgreSQL, its settings, and the events of a
+// shop with their rules and their table.
+//
+// A pipeline for a struct of one's own is a Flow:
+//
+//	type Rules struct{}
+//
+//	func (Rules) Apply(now time.Time, o Order) (Order, error) { return o, nil }
+//
+//	func init() { pipeline.Register[Order, Rules]() }
+//
+//	flow := pipeline.Flow[Order, Rules]{Options: pipeline.Options{Settings: settings, Database: pipeline.DatabaseOf(settings)}}
+//	err := flow.Prepare(ctx)
+//	totals, err := flow.Run(ctx, drain)
 package pipeline
 
 import (
+	"context"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -21,11 +34,19 @@ func init() {
 	register.Function1x0(ignoreRange)
 }
 
-// Options say how the graph of a run is built.
+// Register makes T, with csv and db tags, and its rules known to Beam; call it
+// in the init of the file that defines T. It panics when the tags are wrong,
+// saying what would be right.
+func Register[T any, R transforms.Rules[T]]() {
+	csvio.Register[T]()
+	postgresio.Register[T]()
+	transforms.Register[T]()
+	transforms.RegisterRules[T, R]()
+}
+
+// Options say how a run goes.
 type Options struct {
 	Settings Settings
-	// Run names the run; its parts in one process find each other by it.
-	Run      string
 	Database Database
 	// Since leaves files alone that were modified before it and that no load has
 	// begun; zero for none. Run sets it when existing files are not to be included.
@@ -37,23 +58,51 @@ type Options struct {
 	DrainTimeout time.Duration
 	// Runner is one of the Runner constants; empty is RunnerDirect.
 	Runner string
+
+	// run names the run; its parts in one process find each other by it.
+	run string
 }
 
-// Build builds the graph: one straight line, so that every runner fuses all
+// Flow is a pipeline for records of T, which Register has seen.
+type Flow[T any, R transforms.Rules[T]] struct {
+	// Rules judge each record; their exported fields go to the workers.
+	Rules R
+	// Tables are statements that make the table where it is not there.
+	Tables  []string
+	Options Options
+}
+
+// Prepare waits for the database, brings the schema cartstream to this version,
+// makes the table if Tables say how, and checks that T fits it: what can't work
+// is said before anything is begun.
+func (f Flow[T, R]) Prepare(ctx context.Context) error {
+	o := f.Options
+	if err := o.Database.Wait(ctx); err != nil {
+		return err
+	}
+	if err := postgresio.Migrate(ctx, o.Database, f.Tables...); err != nil {
+		return err
+	}
+	return postgresio.Check[T](ctx, o.Database, o.Settings.Postgres.Table, o.Settings.Postgres.sink()...)
+}
+
+// build builds the graph: one straight line, so that every runner fuses all
 // from Read to Load and the records of a range stay together and in order.
-func Build(s beam.Scope, o Options) {
+func (f Flow[T, R]) build(s beam.Scope) {
+	o := f.Options
+	input, ledger := o.Settings.Streaming.Input[0], ledgerOf[T](o)
 	var files beam.PCollection
 	if o.AvailableNow {
-		files = watchio.List(s, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
+		files = watchio.List(s, input, ledger, watchingOf[T](o)...)
 	} else {
-		files = watchio.Watch(s, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
+		files = watchio.Watch(s, input, ledger, watchingOf[T](o)...)
 	}
-	ranges := csvio.Split[Event](s, files, o.reading()...)
+	ranges := csvio.Split[T](s, files, o.reading()...)
 	ranges = beam.Reshuffle(s, ranges)
-	records := csvio.Read[Event](s, ranges, o.reading()...)
-	records = transforms.Validate(s, records, EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()})
-	committed := postgresio.Load[Event](s, records, o.Settings.Postgres.Table, append(o.Settings.Postgres.sink(),
-		postgresio.WithRun(o.Run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))...)
+	records := csvio.Read[T](s, ranges, o.reading()...)
+	records = transforms.Validate[T](s, records, f.Rules)
+	committed := postgresio.Load[T](s, records, o.Settings.Postgres.Table, append(o.Settings.Postgres.sink(),
+		postgresio.WithRun(o.run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))...)
 	if o.runner() == RunnerPrism {
 		beam.ParDo0(s, ignoreRange, beam.Reshuffle(s, committed))
 	}

@@ -23,26 +23,19 @@ import (
 // what it has in hand.
 const DefaultDrainTimeout = 30 * time.Second
 
-// Migrate brings the schema, and the events' table, to this version.
-func Migrate(ctx context.Context, d Database) error {
-	return postgresio.Migrate(ctx, d, eventsTable)
-}
-
-// Check tells, before anything is started, whether a run with these settings
-// can work.
-func Check(ctx context.Context, s Settings, d Database) error {
-	return postgresio.Check[Event](ctx, d, s.Postgres.Table, s.Postgres.sink()...)
-}
-
 // Run runs the pipeline, on a runner in this process, until everything that is there is
 // loaded (AvailableNow) or drain is closed, and returns what was committed. A
 // file that can't be loaded as a whole, or not even opened, is no error; the
 // totals count it. Files go by their absolute paths, because the ledger knows
 // them by path: two folders that are both called "in" are not one.
-func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) {
-	o.Run = uuid.NewString()
-	control := runctl.Of(o.Run)
-	defer runctl.Forget(o.Run)
+func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, error) {
+	o := &f.Options
+	if err := o.check(); err != nil {
+		return Totals{}, err
+	}
+	o.run = uuid.NewString()
+	control := runctl.Of(o.run)
+	defer runctl.Forget(o.run)
 	finished := make(chan struct{})
 	defer close(finished)
 	go func() {
@@ -59,11 +52,11 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return Totals{}, err
 	}
-	if err := o.leaveExisting(ctx, o.ledger().BeginWatch); err != nil {
+	if err := o.leaveExisting(ctx, ledgerOf[T](*o).BeginWatch); err != nil {
 		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
 	}
 	p, s := beam.NewPipelineWithRoot()
-	Build(s, o)
+	f.build(s)
 	_, err = runners[o.runner()](ctx, p)
 	if failed := control.Err(); failed != nil {
 		err = failed
@@ -74,27 +67,36 @@ func Run(ctx context.Context, o Options, drain <-chan struct{}) (Totals, error) 
 	case err != nil:
 		err = fmt.Errorf("the pipeline ended: %w", err)
 	}
-	totals := postgresio.RunTotals(o.Run)
+	totals := postgresio.RunTotals(o.run)
 	totals.UnreadableFiles += int64(control.Left())
 	return totals, err
 }
 
-func (o Options) ledger() postgresio.Ledger {
+// check tells whether there is anything to run, for those who come by no
+// command.
+func (o Options) check() error {
+	if len(o.Settings.Streaming.Input) == 0 {
+		return errors.New("there is no pattern of files: Settings.Streaming.Input is empty")
+	}
+	return errors.Join(CheckInput(o.Settings.Streaming.Input), CheckRunner(o.Settings, o.runner()))
+}
+
+func ledgerOf[T any](o Options) postgresio.Ledger {
 	return postgresio.Ledger{
-		Run: o.Run, Database: o.Database, Table: o.Settings.Postgres.Table,
-		Fingerprint: csvio.Fingerprint[Event](o.reading()...), RetryFor: o.retryFor(),
+		Run: o.run, Database: o.Database, Table: o.Settings.Postgres.Table,
+		Fingerprint: csvio.Fingerprint[T](o.reading()...), RetryFor: o.retryFor(),
 	}
 }
 
 func (o Options) reading() []csvio.Option {
-	return []csvio.Option{csvio.WithRun(o.Run), csvio.WithDialect(o.Settings.CSV)}
+	return []csvio.Option{csvio.WithRun(o.run), csvio.WithDialect(o.Settings.CSV)}
 }
 
-func (o Options) watching() []watchio.Option {
+func watchingOf[T any](o Options) []watchio.Option {
 	s := o.Settings.Streaming
 	options := []watchio.Option{
-		watchio.WithRun(o.Run), watchio.WithBlocking(o.runner() == RunnerDirect),
-		watchio.WithFingerprint(csvio.Fingerprint[Event](o.reading()...)),
+		watchio.WithRun(o.run), watchio.WithBlocking(o.runner() == RunnerDirect),
+		watchio.WithFingerprint(csvio.Fingerprint[T](o.reading()...)),
 		watchio.WithTriggerInterval(s.TriggerInterval.Duration()),
 		watchio.WithMaxFilesPerTrigger(s.MaxFilesPerTrigger), watchio.WithMaxBytesPerTrigger(s.MaxBytesPerTrigger),
 		watchio.WithMinimumAge(s.MinimumAge.Duration()), watchio.WithLatestFirst(s.LatestFirst),

@@ -34,10 +34,7 @@ func newPlace(t *testing.T, runner string) *place {
 	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, Runner: runner}
 	p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
 	p.options.Settings.Streaming.TriggerInterval = Duration(20 * time.Millisecond)
-	if err := Migrate(t.Context(), p.options.Database); err != nil {
-		t.Fatal(err)
-	}
-	if err := Check(t.Context(), p.options.Settings, p.options.Database); err != nil {
+	if err := Events(p.options).Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -57,7 +54,7 @@ func (p *place) add(name string) {
 
 func (p *place) run(drain <-chan struct{}) Totals {
 	p.Helper()
-	totals, err := Run(p.Context(), p.options, drain)
+	totals, err := Events(p.options).Run(p.Context(), drain)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -157,7 +154,7 @@ func TestRunWatchesUntilItIsDrained(t *testing.T) {
 		p.options.AvailableNow = false
 		drain, ended := make(chan struct{}), make(chan Totals)
 		go func() {
-			totals, err := Run(context.Background(), p.options, drain)
+			totals, err := Events(p.options).Run(context.Background(), drain)
 			if err != nil {
 				t.Error(err)
 			}
@@ -204,7 +201,7 @@ func TestRunEndsWithWhatNoRetryMends(t *testing.T) {
 		p := newPlace(t, runner)
 		p.connect().exec(`drop table user_events`)
 		p.add("a.csv")
-		_, err := Run(t.Context(), p.options, nil)
+		_, err := Events(p.options).Run(t.Context(), nil)
 		if err == nil || !strings.Contains(err.Error(), "user_events") {
 			t.Errorf("got %v", err)
 		}
@@ -219,7 +216,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		ended := make(chan error)
 		go func() {
-			_, err := Run(ctx, p.options, nil)
+			_, err := Events(p.options).Run(ctx, nil)
 			ended <- err
 		}()
 		p.eventually("rows", func() bool { return p.count(countRows) == 4 })
@@ -243,7 +240,7 @@ func TestRunLoadsWhileTheWatcherWaits(t *testing.T) {
 		}
 		drain, ended := make(chan struct{}), make(chan Totals)
 		go func() {
-			totals, err := Run(context.Background(), p.options, drain)
+			totals, err := Events(p.options).Run(context.Background(), drain)
 			if err != nil {
 				t.Error(err)
 			}
@@ -299,7 +296,7 @@ func drainWithoutDatabase(t *testing.T, runner string, loads int, prepare func(p
 	p := &place{T: t, dir: t.TempDir(), url: server.URL()}
 	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, DrainTimeout: 100 * time.Millisecond, Runner: runner}
 	p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
-	if err := Migrate(t.Context(), p.options.Database); err != nil {
+	if err := Events(p.options).Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// A lock on the table holds the loads; then the server goes away under them.
@@ -307,7 +304,7 @@ func drainWithoutDatabase(t *testing.T, runner string, loads int, prepare func(p
 	prepare(p)
 	drain, ended := make(chan struct{}), make(chan error)
 	go func() {
-		_, err := Run(context.Background(), p.options, drain)
+		_, err := Events(p.options).Run(context.Background(), drain)
 		ended <- err
 	}()
 	p.eventually("loads that wait for the lock", func() bool {

@@ -62,15 +62,15 @@ func ReadStatus(ctx context.Context, s Settings, d Database, within time.Duratio
 }
 
 func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err error) {
-	o := Options{Settings: s, Database: d, Run: uuid.NewString()}
-	defer runctl.Forget(o.Run)
+	o := Options{Settings: s, Database: d, run: uuid.NewString()}
+	defer runctl.Forget(o.run)
 	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return b, err
 	}
-	if err := o.leaveExisting(ctx, o.ledger().WatchedSince); err != nil {
+	if err := o.leaveExisting(ctx, ledgerOf[Event](o).WatchedSince); err != nil {
 		return b, err
 	}
-	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], o.ledger(), o.watching()...)
+	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], ledgerOf[Event](o), watchingOf[Event](o)...)
 	for _, w := range pending {
 		b.Files++
 		b.Bytes += w.BytesLeft()

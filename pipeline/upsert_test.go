@@ -79,7 +79,7 @@ func (p *place) drained(ranges int) {
 	p.Helper()
 	drain, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		_, err := Run(p.Context(), p.options, drain)
+		_, err := Events(p.options).Run(p.Context(), drain)
 		done <- err
 	}()
 	p.eventually("the first ranges", func() bool { return p.count("select count(*) from cartstream.ranges") >= ranges })

@@ -25,14 +25,8 @@ makes the table user_events where it is not there. 'run' and 'up' do it too.`,
 			if err != nil {
 				return err
 			}
-			db := pipeline.DatabaseOf(settings)
-			if err := db.Wait(cmd.Context()); err != nil {
-				return failed(err)
-			}
-			if err := pipeline.Migrate(cmd.Context(), db); err != nil {
-				return failed(err)
-			}
-			if err := pipeline.Check(cmd.Context(), settings, db); err != nil {
+			o := pipeline.Options{Settings: settings, Database: pipeline.DatabaseOf(settings)}
+			if err := pipeline.Events(o).Prepare(cmd.Context()); err != nil {
 				return failed(err)
 			}
 			if output == "json" {

@@ -40,13 +40,14 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			defer stop()
 			ctx, cancel := untilClosed(cmd.Context(), drain)
 			defer cancel()
-			db := pipeline.DatabaseOf(settings)
-			if err := prepare(ctx, settings, db); err != nil {
+			o := pipeline.Options{
+				Settings: settings, Database: pipeline.DatabaseOf(settings),
+				AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner,
+			}
+			if err := pipeline.Events(o).Prepare(ctx); err != nil {
 				return endedEarly(err, drain)
 			}
-			return failed(load(cmd.Context(), pipeline.Options{
-				Settings: settings, Database: db, AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner,
-			}, drain))
+			return failed(load(cmd.Context(), o, drain))
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
@@ -79,23 +80,11 @@ func checkDrainTimeout(timeout time.Duration) error {
 	return nil
 }
 
-// prepare waits for the database, migrates it and checks the table, so that
-// what can't work is said before anything is begun.
-func prepare(ctx context.Context, s pipeline.Settings, db pipeline.Database) error {
-	if err := db.Wait(ctx); err != nil {
-		return err
-	}
-	if err := pipeline.Migrate(ctx, db); err != nil {
-		return err
-	}
-	return pipeline.Check(ctx, s, db)
-}
-
 // load runs the pipeline and logs what it did.
 func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error {
 	start := time.Now()
 	slog.Info("Loading "+strings.Join(o.Settings.Streaming.Input, ", ")+" into "+o.Settings.Postgres.Table, "available_now", o.AvailableNow)
-	totals, err := pipeline.Run(ctx, o, drain)
+	totals, err := pipeline.Events(o).Run(ctx, drain)
 	seconds := time.Since(start).Seconds()
 	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
 		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),

@@ -64,7 +64,7 @@ func (a *app) up(ctx context.Context, o pipeline.Options, dir string, drain <-ch
 		err = errors.Join(err, failed(server.Stop(bounded)))
 	}()
 	o.Database = pipeline.DatabaseAt(server.URL())
-	if err := prepare(untilDrain, o.Settings, o.Database); err != nil {
+	if err := pipeline.Events(o).Prepare(untilDrain); err != nil {
 		return endedEarly(err, drain)
 	}
 	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand()); err != nil {

@@ -2,6 +2,7 @@ package csvio
 
 import (
 	"encoding"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strconv"
@@ -14,6 +15,8 @@ import (
 	"github.com/cartstream/cartstream/transforms/decimal"
 	"github.com/cartstream/cartstream/transforms/record"
 )
+
+var timeType = reflect.TypeFor[time.Time]()
 
 // A setter parses text into the value at dst, which must be of the type that
 // the setter was made for. That is the only contract between reflection, which
@@ -49,12 +52,14 @@ func setterOf(t reflect.Type) (setter, bool) {
 		return setPointer(t.Elem(), set), true
 	}
 	switch {
-	case t == reflect.TypeFor[time.Time]():
+	case t == timeType:
 		return setWith(record.CodeInvalidTimestamp, allowedTimestamp, parseTimestamp), true
 	case t == reflect.TypeFor[uuid.UUID]():
 		return setWith(record.CodeInvalidUUID, "a UUID such as 38f9045a-d91d-5386-9bca-30576879af99", parseUUID), true
 	case t == reflect.TypeFor[decimal.Decimal]():
 		return setWith(record.CodeInvalidNumber, "an exact decimal number of up to 18 digits", decimal.Parse), true
+	case t == reflect.TypeFor[json.RawMessage]():
+		return setWith(record.CodeInvalidValue, "JSON", parseJSON), true
 	case isUnmarshaler(t):
 		return setUnmarshaler(t), true
 	case t.Kind() == reflect.String:
@@ -85,7 +90,7 @@ func setBytes(dst unsafe.Pointer, text string) *record.Fault {
 
 // setPointer stores nil for an empty field and else a new value.
 func setPointer(elem reflect.Type, set setter) setter {
-	trims := elem.Kind() != reflect.String && elem.Kind() != reflect.Slice || isUnmarshaler(elem)
+	trims := elem.Kind() != reflect.String && elem.Kind() != reflect.Slice || isUnmarshaler(elem) || elem == reflect.TypeFor[json.RawMessage]()
 	return func(dst unsafe.Pointer, text string) *record.Fault {
 		if text == "" || trims && trimSpace(text) == "" {
 			*(*unsafe.Pointer)(dst) = nil
@@ -136,7 +141,7 @@ func setUnmarshaler(t reflect.Type) setter {
 
 // basicSetters hold for named types too: the kind decides the layout.
 var basicSetters = map[reflect.Kind]setter{
-	reflect.Bool:    setWith(record.CodeInvalidValue, "true, false, t, f, 1 and 0", strconv.ParseBool),
+	reflect.Bool:    setWith(record.CodeInvalidValue, "true, false, yes, no, on, off, t, f, y, n, 1 and 0, in letters of any case", parseBool),
 	reflect.Int:     setInt[int](),
 	reflect.Int8:    setInt[int8](),
 	reflect.Int16:   setInt[int16](),
@@ -149,6 +154,35 @@ var basicSetters = map[reflect.Kind]setter{
 	reflect.Uint64:  setUint[uint64](),
 	reflect.Float32: setFloat[float32](),
 	reflect.Float64: setFloat[float64](),
+}
+
+// parseBool reads what PostgreSQL does, but for other beginnings of the words.
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "t", "yes", "y", "on", "1":
+		return true, nil
+	case "false", "f", "no", "n", "off", "0":
+		return false, nil
+	}
+	return false, strconv.ErrSyntax
+}
+
+// parseJSON takes the text as it is, if it is JSON. A NUL, which JSON writes as
+// \u0000, is refused by PostgreSQL.
+func parseJSON(text string) (json.RawMessage, error) {
+	if !json.Valid(unsafe.Slice(unsafe.StringData(text), len(text))) {
+		return nil, strconv.ErrSyntax
+	}
+	return json.RawMessage(text), nil
+}
+
+// dateSetter reads days into a time.Time, or a pointer to one: midnight in UTC.
+func dateSetter(t reflect.Type) setter {
+	set := setWith(record.CodeInvalidTimestamp, "a day such as 2006-01-02, in the years 0001 to 9999", parseDate)
+	if t.Kind() == reflect.Pointer {
+		return setPointer(t.Elem(), set)
+	}
+	return set
 }
 
 func setInt[V int | int8 | int16 | int32 | int64]() setter {

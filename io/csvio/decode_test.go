@@ -2,6 +2,7 @@ package csvio
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"math"
 	"reflect"
@@ -87,7 +88,16 @@ func TestTypes(t *testing.T) {
 		"bytes":                          takes(" x ", []byte(" x ")),
 		"bool":                           takes("true", true),
 		"bool in one letter":             takes(" F ", false),
-		"bool refused":                   refuses[bool]("yes", record.CodeInvalidValue, `found "yes"; allowed is true, false, t, f, 1 and 0`),
+		"bool in a word":                 takes("Yes", true),
+		"bool in another word":           takes("OFF", false),
+		"bool refused":                   refuses[bool]("si", record.CodeInvalidValue, `found "si"; allowed is true, false, yes, no,`),
+		"bool as a number":               refuses[bool]("2", record.CodeInvalidValue, `found "2"`),
+		"json":                           takes(` {"a": [1, null, "\u00e9"]} `, json.RawMessage(`{"a": [1, null, "\u00e9"]}`)),
+		"json of a number":               takes("1.50", json.RawMessage("1.50")),
+		"json refused":                   refuses[json.RawMessage](`{"a": 1`, record.CodeInvalidValue, `found "{\"a\": 1"; allowed is JSON`),
+		"json, a word":                   refuses[json.RawMessage]("None", record.CodeInvalidValue, "allowed is JSON"),
+		"json empty":                     refuses[json.RawMessage]("", record.CodeMissingValue, "allowed is JSON"),
+		"pointer to json, white":         takes(" ", (*json.RawMessage)(nil)),
 		"bool empty":                     refuses[bool]("", record.CodeMissingValue, "the value is empty"),
 		"int":                            takes(" -42\t", -42),
 		"int8 at its bound":              takes("-128", int8(-128)),
@@ -259,5 +269,38 @@ func TestOptionalColumns(t *testing.T) {
 				t.Errorf("the comment is %v, fault %v", got.Value.Comment, got.Fault)
 			}
 		})
+	}
+}
+
+func TestDates(t *testing.T) {
+	type dated struct {
+		Day   time.Time  `csv:"day,date"`
+		Other *time.Time `csv:"other,optional,date"`
+	}
+	s := mustSchema[dated]()
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		text string
+		want *time.Time
+		code string
+	}{
+		{"2024-02-29", &day, ""},
+		{" 2024-02-29 ", &day, ""},
+		{"2023-02-29", nil, record.CodeInvalidTimestamp},
+		{"2024-02-29 00:00:00", nil, record.CodeInvalidTimestamp},
+		{"29.02.2024", nil, record.CodeInvalidTimestamp},
+		{"20240229", nil, record.CodeInvalidTimestamp},
+		{"0000-01-01", nil, record.CodeInvalidTimestamp},
+		{"", nil, record.CodeMissingValue},
+	} {
+		var d dated
+		fault := s.columns[0].set(unsafe.Pointer(&d.Day), c.text)
+		if c.want != nil && (fault != nil || !d.Day.Equal(*c.want)) || c.want == nil && (fault == nil || fault.Code != c.code) {
+			t.Errorf("%q gives %v, %v", c.text, d.Day, fault)
+		}
+		fault = s.columns[1].set(unsafe.Pointer(&d.Other), c.text)
+		if c.want != nil && (fault != nil || !d.Other.Equal(*c.want)) || c.text == "" && (fault != nil || d.Other != nil) {
+			t.Errorf("pointer: %q gives %v, %v", c.text, d.Other, fault)
+		}
 	}
 }

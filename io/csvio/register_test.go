@@ -46,6 +46,9 @@ type (
 	wrongOption struct {
 		A string `csv:"a,omitempty"`
 	}
+	noDate struct {
+		A string `csv:"a,date"`
+	}
 	inner struct {
 		A string `csv:"a"`
 	}
@@ -93,7 +96,8 @@ func TestRegisterRefuses(t *testing.T) {
 		{"a pointer to a pointer", check[wrongPointer], "type **int can't be read from text"},
 		{"a name with space around it", check[wrongName], `tag csv:" a" names no column: write csv:"column"`},
 		{"no name", check[noName], `tag csv:",optional" names no column`},
-		{"an unknown option", check[wrongOption], `tag csv:"a,omitempty": the one option is optional, as in csv:"a,optional"`},
+		{"an unknown option", check[wrongOption], `tag csv:"a,omitempty": the options are optional and date, as in csv:"a,optional"`},
+		{"a date that is no time", check[noDate], `tag csv:"a,date": type string is no time.Time`},
 		{"an embedded struct with tags", check[embedded], "csvio.embedded.inner is embedded and has csv tags inside: write its fields into csvio.embedded itself"},
 		{"a type that loses its content", check[lostInside], "csvio.lostInside.A"},
 		{"a pointer to one", check[lostPointer], "csvio.lostPointer.A"},

@@ -19,6 +19,7 @@ type schema struct {
 type column struct {
 	name     string
 	optional bool
+	date     bool // a day without a time
 	typ      reflect.Type
 	offset   uintptr
 	set      setter
@@ -82,15 +83,29 @@ func (s *schema) add(t reflect.Type, f reflect.StructField) error {
 }
 
 func newColumn(tag string, f reflect.StructField) (column, error) {
-	name, rest, _ := strings.Cut(tag, ",")
-	c := column{name: name, optional: rest == "optional", typ: f.Type, offset: f.Offset}
+	name, options, _ := strings.Cut(tag, ",")
+	c := column{name: name, typ: f.Type, offset: f.Offset}
+	for option := range strings.SplitSeq(options, ",") {
+		switch option {
+		case "optional":
+			c.optional = true
+		case "date":
+			c.date = true
+		case "":
+		default:
+			return c, fmt.Errorf("tag csv:%q: the options are optional and date, as in csv:\"%s,optional\"", tag, name)
+		}
+	}
 	switch {
-	case rest != "" && !c.optional:
-		return c, fmt.Errorf("tag csv:%q: the one option is optional, as in csv:\"%s,optional\"", tag, name)
 	case name == "" || name != strings.TrimSpace(name):
 		return c, fmt.Errorf("tag csv:%q names no column: write csv:\"column\", without space around it, or csv:\"-\"", tag)
 	case !f.IsExported():
 		return c, fmt.Errorf("the field has a csv tag and is not exported: export it, or it is lost between two stages")
+	case c.date && f.Type != timeType && f.Type != reflect.PointerTo(timeType):
+		return c, fmt.Errorf("tag csv:%q: type %v is no time.Time: the option date is for days that are kept in one", tag, f.Type)
+	case c.date:
+		c.set = dateSetter(f.Type)
+		return c, nil
 	}
 	var ok bool
 	if c.set, ok = setterOf(f.Type); !ok {
@@ -122,6 +137,9 @@ func (s *schema) hash() string {
 	lines := make([]string, len(s.columns))
 	for i, c := range s.columns {
 		lines[i] = fmt.Sprintf("%q %v optional=%t\n", c.name, c.typ, c.optional)
+		if c.date {
+			lines[i] = "date " + lines[i]
+		}
 	}
 	slices.Sort(lines)
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(lines, ""))))[:16]

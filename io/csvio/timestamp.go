@@ -36,6 +36,14 @@ func parseTimestamp(s string) (time.Time, error) {
 	return t, nil
 }
 
+// parseDate reads a day, as midnight in UTC.
+func parseDate(s string) (time.Time, error) {
+	if len(s) != len("2006-01-02") {
+		return time.Time{}, errTimestamp
+	}
+	return parseTimestamp(s + " 00:00:00")
+}
+
 func isDateEnd(c byte) bool { return c == ' ' || c == 'T' || c == 't' }
 
 // digitReader reads numbers and remembers whether anything was wrong.
