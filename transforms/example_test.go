@@ -64,3 +64,8 @@ func ExampleSplit() {
 	// value {lamp 3}
 	// dead letter in/a.csv 7 malformed_csv
 }
+
+// A type of records, and its rules, are registered where they are defined.
+func ExampleRegister() { transforms.Register[item]() }
+
+func ExampleRegisterRules() { transforms.RegisterRules[item, itemRules]() }

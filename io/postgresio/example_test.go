@@ -1,6 +1,9 @@
 package postgresio_test
 
 import (
+	"context"
+	"fmt"
+	"log"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -26,4 +29,160 @@ func ExampleLoad() {
 	postgresio.Load[Reading](s, records, "public.readings",
 		postgresio.WithKey("sensor_key", "measured_at"),
 		postgresio.WithFlush(10_000, time.Second))
+}
+
+// A newer reading of a sensor overwrites an older one, in whatever order they
+// come.
+func ExampleWithUpsert() {
+	_, s := beam.NewPipelineWithRoot()
+	var records beam.PCollection // of *record.Record[Reading], from csvio.Read
+	postgresio.Load[Reading](s, records, "public.latest_readings",
+		postgresio.WithKey("sensor_key"),
+		postgresio.WithUpsert(postgresio.Upsert{Version: "measured_at"}))
+}
+
+// Wrong tags are told when the type is registered.
+func ExampleRegister() {
+	defer func() { fmt.Println(recover() != nil) }()
+	postgresio.Register[struct{ Sensor string }]()
+	// Output: true
+}
+
+// The ledger's schema is made or updated, and with it a table.
+func ExampleMigrate() {
+	ctx := context.Background()
+	db := postgresio.SetURL("plant", "postgres://loader@localhost/plant")
+	err := postgresio.Migrate(ctx, db, `create table if not exists readings (
+		sensor_key text, value double precision, measured_at timestamptz, primary key (sensor_key, measured_at))`)
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// What can't work is said before a pipeline is begun, with what would do.
+func ExampleCheck() {
+	db := postgresio.SetURL("plant", "postgres://loader@localhost/plant")
+	if err := postgresio.Check[Reading](context.Background(), db, "readings", postgresio.WithKey("sensor_key", "measured_at")); err != nil {
+		fmt.Println(err) // there is no table "readings"; this would make it: CREATE TABLE …
+	}
+}
+
+// A connection string stays in this process: what goes to workers is its name.
+func ExampleSetURL() {
+	fmt.Println(postgresio.SetURL("plant", "postgres://loader:secret@localhost/plant"))
+	// Output: {plant}
+}
+
+func ExampleParseTable() {
+	for _, name := range []string{"readings", "plant.readings", `plant."2026.readings"`, "a.b.c"} {
+		id, err := postgresio.ParseTable(name)
+		fmt.Println(id.Sanitize(), err)
+	}
+	// Output:
+	// "readings" <nil>
+	// "plant"."readings" <nil>
+	// "plant"."2026.readings" <nil>
+	//  the table name "a.b.c" has 3 parts; write table or schema.table, in double quotes where a part holds a dot
+}
+
+// The ledger writes bytes that are no UTF-8 as \xNN.
+func ExampleFileName() {
+	fmt.Println(postgresio.FileName("in/caf\xe9.csv"))
+	// Output: in/caf\xE9.csv
+}
+
+// What pgx says of a connection may hold the password.
+func ExampleSafeError() {
+	db := postgresio.SetURL("nobody", "postgres://loader:secret@127.0.0.1:1/plant")
+	pool, err := db.Open(context.Background(), 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	fmt.Println(postgresio.SafeError(pool.Ping(context.Background())))
+}
+
+// What a run has committed in this process so far; a run names itself by WithRun.
+func ExampleRunTotals() {
+	t := postgresio.RunTotals("tonight")
+	fmt.Println(t.Records == t.Inserted+t.Updated+t.Duplicates+t.Stale+t.DeadLetters)
+	// Output: true
+}
+
+// The files that failed since yesterday.
+func ExampleHistory() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	files, err := postgresio.History(ctx, pool, postgresio.HistoryFilter{States: []string{"failed"}, Since: time.Now().AddDate(0, 0, -1)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range files {
+		fmt.Println(f.File, *f.FirstError)
+	}
+}
+
+// All that is known of one file.
+func ExampleReport() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	reports, err := postgresio.Report(ctx, pool, "/srv/in/readings-17.csv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range reports {
+		fmt.Println(r.Status, len(r.Ranges), r.DeadLetters)
+	}
+}
+
+// A file that failed is loaded again by the next look.
+func ExampleRetryFile() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	versions, err := postgresio.RetryFile(ctx, pool, "readings", "/srv/in/readings-17.csv")
+	fmt.Println(versions, err)
+}
+
+// What was loaded in the last five minutes, and how late it was.
+func ExampleReadActivity() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	a, err := postgresio.ReadActivity(ctx, pool, "readings", 5*time.Minute)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(a.Records, a.PipelineLatency.P99)
+}
+
+// Whether everything adds up.
+func ExampleVerify() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer pool.Close()
+	v, err := postgresio.Verify(ctx, pool, "readings", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range v.Findings {
+		fmt.Println(f.File, f.Problem)
+	}
 }

@@ -65,3 +65,29 @@ func ExampleWatch() {
 	}
 	// Output: a.csv 5
 }
+
+// What waits is what the pattern gives and the ledger is not done with.
+func ExamplePending() {
+	dir, _ := os.MkdirTemp("", "example")
+	defer os.RemoveAll(dir)
+	_ = os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o644)
+
+	works, err := watchio.Pending(context.Background(), filepath.Join(dir, "**", "*.csv"), noLedger{})
+	for _, w := range works {
+		fmt.Println(filepath.Base(w.File.Path), w.BytesLeft(), err)
+	}
+	// Output: a.csv 5 <nil>
+}
+
+// A pattern is checked before a pipeline is built, which would panic.
+func ExampleCheck() {
+	fmt.Println(watchio.Check("in/**/*.csv"))
+	fmt.Println(watchio.Check("") != nil, watchio.Check("in/[.csv") != nil)
+	// Output:
+	// <nil>
+	// true true
+}
+
+// A ledger's type is registered by the program that defines it; the one in
+// PostgreSQL is postgresio.Ledger.
+func ExampleRegister() { watchio.Register[noLedger]() }

@@ -1,0 +1,3 @@
+// Package examples holds programs that use the library for structs and tables
+// of their own.
+package examples
