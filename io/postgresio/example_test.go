@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cartstream/cartstream/io/postgresio"
 )
@@ -109,17 +110,24 @@ func ExampleRunTotals() {
 	// Output: true
 }
 
-// The files that failed since yesterday.
-func ExampleHistory() {
-	ctx := context.Background()
+// open opens a pool of one connection.
+func open(ctx context.Context) *pgxpool.Pool {
 	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
 	if err != nil {
 		log.Fatal(err)
 	}
+	return pool
+}
+
+// The files that failed since yesterday.
+func ExampleHistory() {
+	ctx := context.Background()
+	pool := open(ctx)
 	defer pool.Close()
 	files, err := postgresio.History(ctx, pool, postgresio.HistoryFilter{States: []string{"failed"}, Since: time.Now().AddDate(0, 0, -1)})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, f := range files {
 		fmt.Println(f.File, *f.FirstError)
@@ -129,14 +137,12 @@ func ExampleHistory() {
 // All that is known of one file.
 func ExampleReport() {
 	ctx := context.Background()
-	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
-	if err != nil {
-		log.Fatal(err)
-	}
+	pool := open(ctx)
 	defer pool.Close()
 	reports, err := postgresio.Report(ctx, pool, "/srv/in/readings-17.csv")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, r := range reports {
 		fmt.Println(r.Status, len(r.Ranges), r.DeadLetters)
@@ -146,10 +152,7 @@ func ExampleReport() {
 // A file that failed is loaded again by the next look.
 func ExampleRetryFile() {
 	ctx := context.Background()
-	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
-	if err != nil {
-		log.Fatal(err)
-	}
+	pool := open(ctx)
 	defer pool.Close()
 	versions, err := postgresio.RetryFile(ctx, pool, "readings", "/srv/in/readings-17.csv")
 	fmt.Println(versions, err)
@@ -158,14 +161,12 @@ func ExampleRetryFile() {
 // What was loaded in the last five minutes, and how late it was.
 func ExampleReadActivity() {
 	ctx := context.Background()
-	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
-	if err != nil {
-		log.Fatal(err)
-	}
+	pool := open(ctx)
 	defer pool.Close()
 	a, err := postgresio.ReadActivity(ctx, pool, "readings", 5*time.Minute)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println(a.Records, a.PipelineLatency.P99)
 }
@@ -173,14 +174,12 @@ func ExampleReadActivity() {
 // Whether everything adds up.
 func ExampleVerify() {
 	ctx := context.Background()
-	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)
-	if err != nil {
-		log.Fatal(err)
-	}
+	pool := open(ctx)
 	defer pool.Close()
 	v, err := postgresio.Verify(ctx, pool, "readings", nil)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, f := range v.Findings {
 		fmt.Println(f.File, f.Problem)
