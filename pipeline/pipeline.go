@@ -58,6 +58,9 @@ type Options struct {
 	DrainTimeout time.Duration
 	// Runner is one of the Runner constants; empty is RunnerDirect.
 	Runner string
+	// Progress, unless nil, is called four times a second while the pipeline
+	// runs, and once at its end.
+	Progress func(Progress)
 
 	// run names the run; its parts in one process find each other by it.
 	run string

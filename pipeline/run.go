@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -57,7 +58,12 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	}
 	p, s := beam.NewPipelineWithRoot()
 	f.build(s)
+	var telling sync.WaitGroup
+	ran := make(chan struct{})
+	telling.Go(func() { o.tell(ran) })
 	_, err = runners[o.runner()](ctx, p)
+	close(ran)
+	telling.Wait()
 	if failed := control.Err(); failed != nil {
 		err = failed
 	}

@@ -23,13 +23,13 @@ func (a *app) setUpLog() error {
 	var handler slog.Handler
 	switch a.logFormat {
 	case "text":
-		handler = tint.NewTextHandler(a.stderr, &tint.Options{
+		handler = tint.NewTextHandler(a.log, &tint.Options{
 			Level:      level,
 			TimeFormat: "15:04:05.000",
 			NoColor:    os.Getenv("NO_COLOR") != "" || !isTerminal(a.stderr),
 		})
 	case "json":
-		handler = slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: level})
 	default:
 		return fmt.Errorf("--log-format is %q, allowed are text and json", a.logFormat)
 	}

@@ -62,10 +62,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // app is what all subcommands share.
 type app struct {
 	stdout, stderr io.Writer
-	configPath     string
-	logFormat      string
-	logLevel       string
-	quiet          bool
+	// log is stderr, for whole lines.
+	log        *liveLine
+	configPath string
+	logFormat  string
+	logLevel   string
+	quiet      bool
 }
 
 func (a *app) settings() (pipeline.Settings, error) { return pipeline.LoadSettings(a.configPath) }
@@ -84,7 +86,7 @@ func (a *app) settingsWith(input []string) (pipeline.Settings, error) {
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: stdout, stderr: stderr, log: &liveLine{w: stderr}}
 	root := &cobra.Command{
 		Use:   "cartstream",
 		Short: "CSV files into PostgreSQL, every row exactly once",

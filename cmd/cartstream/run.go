@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 func newRun(a *app) *cobra.Command {
 	var availableNow bool
-	var runner string
+	var runner, output string
 	var input []string
 	var drainTimeout time.Duration
 	cmd := &cobra.Command{
@@ -33,7 +34,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if err := pipeline.CheckRunner(settings, runner); err != nil {
 				return fmt.Errorf("--runner: %w", err)
 			}
-			if err := checkDrainTimeout(drainTimeout); err != nil {
+			if err := errors.Join(checkDrainTimeout(drainTimeout), checkOutput(output)); err != nil {
 				return err
 			}
 			drain, stop := drainOnSignal()
@@ -47,13 +48,19 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			if err := pipeline.Events(o).Prepare(ctx); err != nil {
 				return endedEarly(err, drain)
 			}
-			return failed(load(cmd.Context(), o, drain))
+			totals, err := a.load(cmd.Context(), o, drain)
+			if output == "json" {
+				err = errors.Join(err, writeJSON(a.stdout, totals))
+			}
+			return failed(err)
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
 	drainTimeoutFlag(cmd, &drainTimeout)
+	outputFlag(cmd, &output)
+	cmd.Flags().Lookup("output").Usage = "what is written to stdout at the end: table (nothing) or json (the totals)"
 	complete(cmd, "runner", pipeline.RunnerDirect, pipeline.RunnerPrism)
 	return cmd
 }
@@ -80,11 +87,14 @@ func checkDrainTimeout(timeout time.Duration) error {
 	return nil
 }
 
-// load runs the pipeline and logs what it did.
-func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error {
+// load runs the pipeline, shows its progress, and logs what it did.
+func (a *app) load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) (pipeline.Totals, error) {
 	start := time.Now()
 	slog.Info("Loading "+strings.Join(o.Settings.Streaming.Input, ", ")+" into "+o.Settings.Postgres.Table, "available_now", o.AvailableNow)
+	tell, end := a.follow(o.AvailableNow)
+	o.Progress = tell
 	totals, err := pipeline.Events(o).Run(ctx, drain)
+	end()
 	seconds := time.Since(start).Seconds()
 	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
 		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),
@@ -93,7 +103,7 @@ func load(ctx context.Context, o pipeline.Options, drain <-chan struct{}) error 
 	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
 		err = notAll(totals)
 	}
-	return err
+	return totals, err
 }
 
 // notAll says that something of what was there was not loaded.

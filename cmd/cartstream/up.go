@@ -70,12 +70,12 @@ func (a *app) up(ctx context.Context, o pipeline.Options, dir string, drain <-ch
 	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand()); err != nil {
 		return failed(err)
 	}
-	return failed(generateAndLoad(ctx, o, drain))
+	return failed(a.generateAndLoad(ctx, o, drain))
 }
 
 // generateAndLoad runs both until drain is closed or one of them fails, which
 // ends the other.
-func generateAndLoad(ctx context.Context, options pipeline.Options, drain <-chan struct{}) error {
+func (a *app) generateAndLoad(ctx context.Context, options pipeline.Options, drain <-chan struct{}) error {
 	untilDrain, endBoth := untilClosed(ctx, drain)
 	defer endBoth()
 	generated := make(chan error, 1)
@@ -89,7 +89,7 @@ func generateAndLoad(ctx context.Context, options pipeline.Options, drain <-chan
 		generated <- err
 		endBoth()
 	}()
-	err := load(ctx, options, untilDrain.Done())
+	_, err := a.load(ctx, options, untilDrain.Done())
 	endBoth()
 	return errors.Join(err, <-generated)
 }

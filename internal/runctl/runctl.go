@@ -31,6 +31,7 @@ type Control struct {
 	begin     context.Context
 	beginNone context.CancelFunc
 	memory    *semaphore.Weighted
+	backlog   backlog
 	cleanups  []func()
 	// forgotten is set when cleanups were called.
 	forgotten bool

@@ -28,16 +28,26 @@ type loadResult struct {
 	// ranges are those committed, touched the files they are of, and files
 	// those that ended with one of them.
 	ranges, touched, files int64
-	failed, unreadable     []*unit
+	// bytes are those of the files that the ranges stand for.
+	bytes              int64
+	failed, unreadable []*unit
 }
 
 // Totals are what a run has committed so far in this process.
 type Totals struct {
-	Batches, Records, Inserted, Updated, Duplicates, Stale, DeadLetters int64
+	Batches     int64 `json:"batches"`
+	Records     int64 `json:"records"`
+	Inserted    int64 `json:"inserted"`
+	Updated     int64 `json:"updated"`
+	Duplicates  int64 `json:"duplicates"`
+	Stale       int64 `json:"stale"`
+	DeadLetters int64 `json:"dead_letters"`
 	// Files counts files whose last range was committed, FailedFiles those that
 	// could not be read as a whole, UnreadableFiles the times a file could not
 	// be read and was left for later.
-	Files, FailedFiles, UnreadableFiles int64
+	Files           int64 `json:"files"`
+	FailedFiles     int64 `json:"failed_files"`
+	UnreadableFiles int64 `json:"unreadable_files"`
 }
 
 type totals struct {
@@ -77,6 +87,8 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	}
 	batch := t.Batches
 	t.mu.Unlock()
+	e.control.Loaded(r.files, r.bytes)
+	e.control.Off(int64(len(r.failed)), 0)
 	if r.ranges > 0 {
 		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
 			append(e.table.rule.terms(r.updated, r.stale), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)

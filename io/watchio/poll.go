@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cartstream/cartstream/internal/files"
+	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -47,6 +48,8 @@ type poll struct {
 	// again are files in flight that are to be handed on once more, with what
 	// the ledger says of them.
 	again map[record.File]record.FileState
+	// flying is what is still to be loaded of the files in flight.
+	flying runctl.Backlog
 	// queue holds again and the files that may be new, in their order.
 	queue []record.File
 	// room is how many new files may be in flight in addition.
@@ -80,6 +83,7 @@ func (p *poller) look(ctx context.Context, now time.Time, inFlight []InFlight, r
 	}
 	l.room = room - len(inFlight) + len(l.over)
 	slices.SortFunc(l.queue, p.order())
+	l.tellBacklog()
 	return l, nil
 }
 
@@ -110,6 +114,26 @@ func (l *poll) sift(list *files.Listing, inFlight []InFlight) {
 	}
 }
 
+// tellBacklog has the run know what is still to be loaded: what is in flight,
+// as far as the ledger has it, and all that is queued.
+func (l *poll) tellBacklog() {
+	b := l.flying
+	for _, f := range l.queue {
+		if _, again := l.again[f]; !again {
+			l.count(&b, record.Work{File: f})
+		}
+	}
+	runctl.Of(l.Run).SetBacklog(b)
+}
+
+func (l *poll) count(b *runctl.Backlog, w record.Work) {
+	b.Files++
+	b.Bytes += w.BytesLeft()
+	if b.Oldest == 0 || w.File.Modified < b.Oldest {
+		b.Oldest = w.File.Modified
+	}
+}
+
 // order is that in which files are handed on.
 func (s settings) order() func(a, b record.File) int {
 	if s.LatestFirst {
@@ -137,6 +161,9 @@ func (l *poll) review(ctx context.Context, inFlight []InFlight) error {
 	}
 	for i, state := range states {
 		f := asked[i]
+		if pending(state) {
+			l.count(&l.flying, record.Work{File: f, Done: state.Done})
+		}
 		switch {
 		case !pending(state):
 			l.over[f] = true
@@ -212,6 +239,7 @@ func (l *poll) states(ctx context.Context, chunk []record.File) (map[record.File
 // take decides on one file.
 func (l *poll) take(f record.File, state record.FileState) bool {
 	if !pending(state) {
+		runctl.Of(l.Run).Off(1, f.Size)
 		l.known.add(f, state.Status, l.now)
 		if state.Status == record.StatusFailed {
 			l.failed++
@@ -230,6 +258,7 @@ func (l *poll) take(f record.File, state record.FileState) bool {
 		return false
 	}
 	l.room--
+	runctl.Of(l.Run).Off(0, f.Size-record.Work{File: f, Done: state.Done}.BytesLeft())
 	return true
 }
 
@@ -238,6 +267,7 @@ func begun(s record.FileState) bool { return s.Status == record.StatusLoading ||
 
 // leave counts a file that is too early, and asks about it no more.
 func (l *poll) leave(f record.File) {
+	runctl.Of(l.Run).Off(1, f.Size)
 	l.known.add(f, record.StatusUnknown, l.now)
 	if l.left++; l.left == 1 {
 		l.firstLeft = f.Path
