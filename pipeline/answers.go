@@ -28,6 +28,10 @@ type (
 	FileReport = postgresio.FileReport
 	// Verification is what Verify found.
 	Verification = postgresio.Verification
+	// Finding is something that is off.
+	Finding = postgresio.Finding
+	// Reread is what Verify looked at by reading files again.
+	Reread = postgresio.Reread
 	// Expectation is what a load must have given.
 	Expectation = postgresio.Expectation
 	// Distribution sums up durations, in seconds.
@@ -84,16 +88,6 @@ func Report(ctx context.Context, d Database, path string) (reports []FileReport,
 		return err
 	})
 	return reports, err
-}
-
-// Verify checks the ledger, and what is expected of the settings' table unless
-// expected is nil; see postgresio.Verify.
-func Verify(ctx context.Context, s Settings, d Database, expected *Expectation) (v *Verification, err error) {
-	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
-		v, err = postgresio.Verify(ctx, pool, s.Postgres.Table, expected)
-		return err
-	})
-	return v, err
 }
 
 // RetryFile lets a file that failed be loaded again, and returns how many

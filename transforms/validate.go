@@ -48,12 +48,35 @@ func (fn *validateFn[T, R]) ProcessElement(r *record.Record[T], emit func(*recor
 		emit(r)
 		return
 	}
-	v, err := fn.Rules.Apply(fn.clock(r.Source.Range), r.Value)
-	if err != nil {
-		emit(r.WithFault(faultOf(err)))
+	v, fault := judge(fn.Rules, fn.clock(r.Source.Range), r.Value)
+	if fault != nil {
+		emit(r.WithFault(fault))
 		return
 	}
 	emit(fn.withValue(r, v))
+}
+
+func judge[T any, R Rules[T]](rules R, now time.Time, v T) (T, *record.Fault) {
+	v, err := rules.Apply(now, v)
+	if err != nil {
+		return v, faultOf(err)
+	}
+	return v, nil
+}
+
+// Judge is Validate for one record, outside of a pipeline, by a clock that
+// stands at now.
+func Judge[T any, R Rules[T]](rules R, now time.Time, r *record.Record[T]) *record.Record[T] {
+	if r.Kind != record.KindValue {
+		return r
+	}
+	v, fault := judge(rules, now, r.Value)
+	if fault != nil {
+		return r.WithFault(fault)
+	}
+	judged := *r
+	judged.Value = v
+	return &judged
 }
 
 // clock gives one time a range, not one a record: what a range holds was

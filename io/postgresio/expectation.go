@@ -50,7 +50,7 @@ func (e *Expectation) check(ctx context.Context, tx pgx.Tx, table string) ([]Fin
 	}
 	args := []any{id.Sanitize(), names, sizes, records, errors}
 	rows, _ := tx.Query(ctx, expectedSQL+`
-		select coalesce(table_name, ''), name, case
+		select 'manifest', coalesce(table_name, ''), name, 0::bigint, '', case
 			when status is null then 'is not in the ledger'
 			when status <> 'loaded' then 'is ' || status
 			else format('has %s records and %s dead letters, the manifest says %s and %s', row_parsed, error_count, records, errors) end
@@ -75,7 +75,7 @@ func (e *Expectation) checkTotals(ctx context.Context, tx pgx.Tx, args []any) (f
 	}
 	compare := func(what string, is, want int64) {
 		if is != want {
-			findings = append(findings, Finding{Problem: fmt.Sprintf("%s: %d, the manifest says %d", what, is, want)})
+			findings = append(findings, Finding{Kind: OffManifest, Problem: fmt.Sprintf("%s: %d, the manifest says %d", what, is, want)})
 		}
 	}
 	compare("inserted", ins, e.Inserted)
@@ -110,7 +110,7 @@ func (e *Expectation) checkTable(ctx context.Context, tx pgx.Tx, id pgx.Identifi
 		return nil, err
 	}
 	if rows != loaded {
-		return []Finding{{Table: id.Sanitize(), Problem: fmt.Sprintf("the table has %d rows, the ledger inserted %d: somebody else writes to it, or deletes", rows, loaded)}}, nil
+		return []Finding{{Kind: OffTable, Table: id.Sanitize(), Problem: fmt.Sprintf("the table has %d rows, the ledger inserted %d: somebody else writes to it, or deletes", rows, loaded)}}, nil
 	}
 	return nil, nil
 }

@@ -84,9 +84,11 @@ func (t *table) send(rows []*row, columns []column, places []int) (params [][]by
 
 // stagedAtOnce is how many rows send takes: unnest would take arrays within
 // arrays apart.
-func (a *attempt) stagedAtOnce() int {
-	if a.e.table.arrays {
+func (a *attempt) stagedAtOnce() int { return a.e.table.atOnce(math.MaxInt) }
+
+func (t *table) atOnce(n int) int {
+	if t.arrays {
 		return 1
 	}
-	return math.MaxInt
+	return n
 }

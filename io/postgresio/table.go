@@ -107,7 +107,7 @@ select a.attname, a.atttypid,
 	case when t.typtype = 'e' or t.typcategory = 'S' and t.typname not in ('text', 'varchar', 'bpchar', 'char') then 'text'::regtype
 		else t.oid end::oid,
 	format_type(a.atttypid, -1),
-	format_type(a.atttypid, case when t.oid in ('timestamp'::regtype, 'timestamptz'::regtype, 'numeric'::regtype) then a.atttypmod else -1 end),
+	format_type(a.atttypid, case when t.typcategory not in ('S', 'E') then a.atttypmod else -1 end),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
