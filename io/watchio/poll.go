@@ -188,9 +188,11 @@ func refused(s record.FileState, f InFlight) bool {
 }
 
 // failedToRead tells that reading has failed since the version was handed on,
-// and that this is long enough ago to try once more.
+// and that this is long enough ago to try once more. A clock that jumped back,
+// here or at the server, does not hold that up.
 func failedToRead(s record.FileState, f InFlight, now time.Time) bool {
-	return s.UnreadableSince > f.UnreadableSince && now.Sub(time.UnixMicro(f.Emitted)) >= retryBackoff
+	age := now.Sub(time.UnixMicro(f.Emitted))
+	return s.UnreadableSince != 0 && s.UnreadableSince != f.UnreadableSince && (age >= retryBackoff || age < 0)
 }
 
 // due gives what is to be handed on, in its order, asking the ledger no further
