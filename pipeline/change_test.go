@@ -82,7 +82,7 @@ func (p *place) superseded() {
 	if got, want := p.count(countRows), int(before.Inserted+now.Inserted); got != want {
 		p.Errorf("%d rows, want %d", got, want)
 	}
-	v, err := Verify(p.Context(), p.options.Settings, p.options.Database, nil)
+	v, err := Events(p.options).Verify(p.Context(), &VerifyOptions{Files: true})
 	if err != nil || len(v.Findings) > 0 {
 		p.Errorf("%+v %v", v, err)
 	}
@@ -173,7 +173,7 @@ func TestFileThatIsPutBack(t *testing.T) {
 		if err != nil || len(files) != 2 || files[1].Status != "loaded" || files[1].Records != 40_000 {
 			t.Errorf("the file is back: %+v %v", files, err)
 		}
-		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		v, err := Events(p.options).Verify(t.Context(), &VerifyOptions{Files: true})
 		if err != nil || len(v.Findings) > 0 {
 			t.Errorf("%+v %v", v, err)
 		}

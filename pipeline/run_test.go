@@ -137,7 +137,7 @@ func TestRunLoadsWhatIsThere(t *testing.T) {
 		if got := p.count(countRows); got != 4 {
 			t.Errorf("%d rows, want 4", got)
 		}
-		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		v, err := Events(p.options).Verify(t.Context(), &VerifyOptions{Files: true})
 		if err != nil || len(v.Findings) > 0 || v.Records != 18 {
 			t.Errorf("%+v %v", v, err)
 		}

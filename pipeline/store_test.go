@@ -32,7 +32,7 @@ func TestRunFromAStore(t *testing.T) {
 			t.Errorf("a new version: got %+v, want %+v", got, want)
 		}
 		p.wantBacklog(0)
-		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		v, err := Events(p.options).Verify(t.Context(), &VerifyOptions{Files: true})
 		if err != nil || len(v.Findings) > 0 || v.Files != 3 {
 			t.Errorf("%+v %v", v, err)
 		}

@@ -92,7 +92,7 @@ func (p *place) drained(ranges int) {
 // wantEquation has everything add up.
 func (p *place) wantEquation() {
 	p.Helper()
-	v, err := Verify(p.Context(), p.options.Settings, p.options.Database, nil)
+	v, err := Events(p.options).Verify(p.Context(), &VerifyOptions{Files: true})
 	if err != nil || len(v.Findings) > 0 || v.Records != v.Inserted+v.Updated+v.Duplicates+v.Stale || v.Loading > 0 {
 		p.Errorf("%+v %v", v, err)
 	}

@@ -27,15 +27,16 @@ type VerifyOptions struct {
 const DefaultFindings = postgresio.DefaultFindings
 
 // Verify checks the ledger and the settings' table; see postgresio.Verify.
-func Verify(ctx context.Context, s Settings, d Database, o *VerifyOptions) (v *Verification, err error) {
+func (f Flow[T, R]) Verify(ctx context.Context, o *VerifyOptions) (v *Verification, err error) {
+	s := f.Options.Settings
 	asked := &postgresio.VerifyOptions{}
 	if o != nil {
 		asked.Expected, asked.Limit = o.Expected, o.Limit
 		if o.Files {
-			asked.Files = postgresio.RereadFiles(readAgain(s), s.Postgres.sink()...)
+			asked.Files = postgresio.RereadFiles(f.readAgain, s.Postgres.sink()...)
 		}
 	}
-	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
+	err = ask(ctx, f.Options.Database, func(pool *pgxpool.Pool) error {
 		v, err = postgresio.Verify(ctx, pool, s.Postgres.Table, asked)
 		return err
 	})
@@ -43,16 +44,13 @@ func Verify(ctx context.Context, s Settings, d Database, o *VerifyOptions) (v *V
 }
 
 // readAgain is the way of the pipeline from a file to Load.
-func readAgain(s Settings) postgresio.ReadFunc[Event] {
-	rules := EventRules{FutureTolerance: s.Validation.FutureTolerance.Duration()}
-	return func(ctx context.Context, file record.File, fingerprint string, clock func(int64) time.Time, each func(*record.Record[Event]) error) error {
-		err := csvio.ReadAgain(ctx, file, fingerprint, func(r *record.Record[Event]) error {
-			return each(transforms.Judge(rules, clock(r.Source.Range.Index), r))
-		})
-		var not *csvio.NotReadError
-		if errors.As(err, &not) {
-			return &postgresio.SkipError{Reason: not.Reason}
-		}
-		return err
+func (f Flow[T, R]) readAgain(ctx context.Context, file record.File, fingerprint string, clock func(int64) time.Time, each func(*record.Record[T]) error) error {
+	err := csvio.ReadAgain(ctx, file, fingerprint, func(r *record.Record[T]) error {
+		return each(transforms.Judge(f.Rules, clock(r.Source.Range.Index), r))
+	})
+	var not *csvio.NotReadError
+	if errors.As(err, &not) {
+		return &postgresio.SkipError{Reason: not.Reason}
 	}
+	return err
 }

@@ -221,7 +221,7 @@ func TestCase3BadDataOutGoodDataIn(t *testing.T) {
 		fmt.Sprint(len(badLines))+" | view | true | 2024-01-29 09:00:00 +0000 UTC")
 	s.expect(`select status, row_parsed, row_count, error_count, first_error_line_number, first_error_column_name from cartstream.load_history`,
 		fmt.Sprintf("loaded | %d | %d | %d | 3 | event_type", 2*len(badLines)+1, len(badLines)+1, len(badLines)))
-	s.run(exitDone, "verify")
+	s.run(exitDone, "verify", "--files")
 }
 
 // A row that is there already is counted and stays as it is.
@@ -237,7 +237,7 @@ func TestCase4RowThatIsThereAlready(t *testing.T) {
 		"1 | USER_000001", "2 | there before", "3 | USER_000001", "4 | USER_000001")
 	s.expect(`select regexp_replace(file_name, '.*/', ''), row_parsed, row_count, duplicate_count, error_count from cartstream.load_history order by 1`,
 		"a.csv | 5 | 2 | 3 | 0", "b.csv | 4 | 1 | 3 | 0")
-	s.run(exitDone, "verify")
+	s.run(exitDone, "verify", "--files")
 }
 
 // A killed process loses nothing, and nothing comes twice; what was committed

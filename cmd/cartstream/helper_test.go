@@ -115,11 +115,12 @@ func (s *scene) loadAll(want int) *process {
 	return s.run(want, "run", "--available-now", "--input", "in/*")
 }
 
-// verifyManifest has the program check the database against the manifest.
+// verifyManifest has the program check the database against the manifest and
+// against the files, all of which are there.
 func (s *scene) verifyManifest() {
 	s.Helper()
-	p := s.run(exitDone, "verify", "--manifest", "manifest.json")
-	if !strings.Contains(p.stdout.String(), "Everything adds up.") {
+	p := s.run(exitDone, "verify", "--files", "--manifest", "manifest.json")
+	if text := p.stdout.String(); !strings.Contains(text, "Everything adds up.") || strings.Contains(text, "not checked") {
 		s.Fatalf("verify: %s", p)
 	}
 }

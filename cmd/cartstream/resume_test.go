@@ -95,7 +95,7 @@ func TestLargeFileGoesOnWhereItWasKilled(t *testing.T) {
 			p.signal(sigterm)
 			p.endsWith(exitDone)
 			s.expect(countRows, "50000")
-			s.run(exitDone, "verify")
+			s.run(exitDone, "verify", "--files")
 			if files, bytes := s.backlog(); files != 0 || bytes != 0 {
 				t.Errorf("the backlog is %d files, %d bytes", files, bytes)
 			}
@@ -164,7 +164,7 @@ func TestTwoProcessesWithDifferentSettings(t *testing.T) {
 		p.endsWith(exitDone)
 	}
 	s.expect(countRows, "432000")
-	s.run(exitDone, "verify")
+	s.run(exitDone, "verify", "--files")
 	begunBy := map[string]string{
 		"false": `loaded | 120000 | 108000 | 12000 | \N`,
 		"true":  `loaded | 108000 | 108000 | 0 | `,

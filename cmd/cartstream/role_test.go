@@ -28,7 +28,7 @@ func TestRoleThatSuffices(t *testing.T) {
 	s.expect(countRows, "11")
 	s.run(exitDone, "status", "--input", "in/*")
 	s.run(exitDone, "history")
-	s.run(exitDone, "verify")
+	s.run(exitDone, "verify", "--files")
 	s.run(exitFailed, "retry", "in/begins.csv").mustSay("permission denied")
 
 	s.url = owner

@@ -67,7 +67,7 @@ func TestRubbish(t *testing.T) {
 	// A link is the file that it leads to, under its own name.
 	s.expect(`select status || row_count from cartstream.load_history where file_name like '%/link.csv'`, "loaded1")
 	s.expect(`select count(*) from cartstream.load_history`, "18")
-	s.run(exitDone, "verify")
+	s.run(exitDone, "verify", "--files")
 }
 
 // A writer that appends, with pauses: minimum_age leaves the file alone until

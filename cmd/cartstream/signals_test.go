@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/cartstream/cartstream/internal/pgtest"
 )
@@ -213,4 +216,37 @@ func TestSignalEndsTheGenerator(t *testing.T) {
 			s.verifyManifest()
 		})
 	}
+}
+
+// A signal ends a verification, and its connection, at once.
+func TestSignalEndsAVerification(t *testing.T) {
+	for _, sig := range []syscall.Signal{sigterm, sigint} {
+		t.Run(sig.String(), func(t *testing.T) {
+			s := newScene(t)
+			s.write("in/a.csv", header+events(1, 5))
+			s.loadAll(exitDone)
+			unlock := s.lock("user_events")
+			defer unlock()
+			p := s.start("verify", "--files")
+			s.eventually("a wait for the table", func() bool { return s.count(`select count(*) from pg_locks where not granted`) > 0 || p.hasEnded() })
+			p.signal(sig)
+			p.endsWith(exitFailed)
+			p.mustSay("Error: ended by a signal; nothing is proven")
+			s.eventually("the end of its connection", func() bool { return s.count(`select count(*) from pg_locks where not granted`) == 0 })
+		})
+	}
+}
+
+// lock keeps all others from a table until unlock is called.
+func (s *scene) lock(table string) (unlock func()) {
+	s.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "begin; lock table "+table+" in access exclusive mode"); err != nil {
+		s.Fatal(err)
+	}
+	return func() { _ = conn.Close(ctx) }
 }

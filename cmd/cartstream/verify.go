@@ -65,7 +65,7 @@ Exit status 1 when something is off.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			v, err := pipeline.Verify(ctx, settings, pipeline.DatabaseOf(settings), &o)
+			v, err := pipeline.Events(pipeline.Options{Settings: settings, Database: pipeline.DatabaseOf(settings)}).Verify(ctx, &o)
 			if ctx.Err() != nil {
 				return failed(errors.New("ended by a signal; nothing is proven"))
 			}

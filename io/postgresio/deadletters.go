@@ -3,6 +3,8 @@ package postgresio
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -90,6 +92,16 @@ func FileName(path string) string {
 	}
 	return b.String()
 }
+
+// pathOf is the path that FileName writes so, unless it holds such a text itself.
+func pathOf(name string) string {
+	return escapedByte.ReplaceAllStringFunc(name, func(escaped string) string {
+		b, _ := strconv.ParseUint(escaped[2:], 16, 8) // two hexadecimal digits
+		return string([]byte{byte(b)})
+	})
+}
+
+var escapedByte = regexp.MustCompile(`\\x[0-9A-F]{2}`)
 
 // validText makes a message fit for a text column.
 func validText(s string) string {

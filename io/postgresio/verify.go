@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,7 +126,12 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, table string, o *VerifyOpti
 			return err
 		}
 		v.Reread = &Reread{NotChecked: []NotChecked{}}
-		return o.Files(ctx, &verifier{v: v, tx: tx, target: table, progress: time.Now()})
+		before := len(v.Findings)
+		err := o.Files(ctx, &verifier{v: v, tx: tx, target: table, progress: time.Now()})
+		slices.SortStableFunc(v.Findings[before:], func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+		})
+		return err
 	})
 	return v, err
 }

@@ -310,7 +310,7 @@ func (r *rereader[T]) readFile(ctx context.Context, f *ledgerFile) error {
 		}
 		return time.Now()
 	}
-	err := r.read(ctx, f.file, f.fingerprint, clock, func(rec *record.Record[T]) error {
+	err := r.readPath(ctx, f, clock, func(rec *record.Record[T]) error {
 		rng := rec.Source.Range
 		if rec.Data() && f.ranges[rng.Index] == nil {
 			return nil
@@ -350,6 +350,18 @@ func (r *rereader[T]) readFile(ctx context.Context, f *ledgerFile) error {
 	r.batch.read.Files++
 	r.batch.read.Bytes += f.file.Size
 	return nil
+}
+
+// readPath reads the file under the name that the ledger has, or else the one
+// that this is written for.
+func (r *rereader[T]) readPath(ctx context.Context, f *ledgerFile, clock func(int64) time.Time, each func(*record.Record[T]) error) error {
+	err := r.read(ctx, f.file, f.fingerprint, clock, each)
+	var skip *SkipError
+	if path := pathOf(f.name); path != f.name && errors.As(err, &skip) {
+		f.file.Path = path
+		return r.read(ctx, f.file, f.fingerprint, clock, each)
+	}
+	return err
 }
 
 // finish takes a range whose end has come.
