@@ -91,7 +91,9 @@ func TestNamesOfFiles(t *testing.T) {
 			}
 		})
 	}
-	s.run(exitDone, "verify")
+	if out := s.run(exitDone, "verify", "--files").stdout.String(); !strings.Contains(out, "9 files read again, 9 records looked for\n") {
+		t.Error(out)
+	}
 	out := s.run(exitDone, "history").stdout.String()
 	if strings.Contains(out, "\x1b") || strings.Contains(out, "a\nnewline") {
 		t.Errorf("history steers the terminal: %q", out)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cartstream/cartstream/io/csvio"
 	"github.com/cartstream/cartstream/transforms"
@@ -24,6 +25,8 @@ import (
 func init() {
 	csvio.Register[parcel]()
 	Register[parcel]()
+	csvio.Register[box]()
+	Register[box]()
 	csvio.Register[seat]()
 	Register[seat]()
 }
@@ -426,4 +429,69 @@ func TestVerifyFilesOfUpserts(t *testing.T) {
 	s.wantOff()
 	s.exec("delete from parcels where id = $1", id(2))
 	s.wantOff("table", "row_missing 3 id="+id(2).String(), "row_missing 3 id="+id(2).String())
+}
+
+// box is a row of types that are compared in their own ways.
+type box struct {
+	N      int64               `csv:"n" db:"n"`
+	Tags   []byte              `csv:"tags" db:"tags"`
+	Text   string              `csv:"text" db:"text"`
+	Ratio  float32             `csv:"ratio" db:"ratio"`
+	At     *time.Time          `csv:"at" db:"at"`
+	Amount decimal.Decimal     `csv:"amount" db:"amount"`
+	List   pgtype.Array[int64] `db:"list"`
+}
+
+type boxRules struct{}
+
+func (boxRules) Apply(_ time.Time, b box) (box, error) {
+	b.List = pgtype.Array[int64]{Elements: []int64{b.N, 2}, Dims: []pgtype.ArrayDimension{{Length: 2, LowerBound: 1}}, Valid: true}
+	return b, nil
+}
+
+// Values are compared as the column's type stores them.
+func TestVerifyFilesOfOtherTypes(t *testing.T) {
+	const content = `n,tags,text,ratio,at,amount
+1,"{""a"": 1,  ""b"": 2}",x ,0.1,2026-01-01 10:00:00.5,1.005
+2,[],"it's",1e10,,-2.5
+`
+	for _, c := range []struct {
+		name, ddl string
+		damages   map[string]string
+	}{
+		{"json, char, real, a rounded time, arrays", `create table boxes (n int8 primary key, tags json, text char(5), ratio real, at timestamptz(0), amount numeric(6,1), list int8[])`, map[string]string{
+			`update boxes set tags = '{"a": 1, "b": 2}' where n = 1`:    "row_differs 2 n=1",
+			`update boxes set text = 'y' where n = 1`:                   "row_differs 2 n=1",
+			`update boxes set ratio = 0.10001 where n = 1`:              "row_differs 2 n=1",
+			`update boxes set at = now() where n = 2`:                   "row_differs 3 n=2",
+			`update boxes set amount = -2.4 where n = 2`:                "row_differs 3 n=2",
+			`update boxes set list = '{2}' where n = 2`:                 "row_differs 3 n=2",
+			`alter table boxes alter amount type numeric using -amount`: "row_differs 2 n=1",
+		}},
+		{"jsonb, a collation that knows no case, double precision, domains", `create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+			create domain price as numeric(6,1);
+			create table boxes (n int8 primary key, tags jsonb, text text collate ci, ratio float8, at timestamp, amount price, list numeric(9,2)[])`, map[string]string{
+			`update boxes set tags = '{"a": 2, "b": 2}' where n = 1`: "row_differs 2 n=1",
+			`update boxes set text = 'X ' where n = 1`:               "row_differs 2 n=1",
+			`update boxes set ratio = ratio * 2 where n = 2`:         "row_differs 3 n=2",
+			`update boxes set amount = null where n = 2`:             "row_differs 3 n=2",
+		}},
+	} {
+		for damage, want := range c.damages {
+			t.Run(c.name+": "+damage, func(t *testing.T) {
+				s := newShelf[box, boxRules](t, "boxes", c.ddl, nil)
+				s.put("a.csv", []byte(content))
+				s.wantOff()
+				if n := one[int64](s.world, "select count(*) from boxes"); n != 2 {
+					t.Fatalf("%d rows: %q", n, s.list("select message from cartstream.dead_letters"))
+				}
+				s.exec(damage)
+				if strings.HasPrefix(damage, "alter") {
+					s.wantOff(want, "row_differs 3 n=2")
+					return
+				}
+				s.wantOff(want)
+			})
+		}
+	}
 }
