@@ -33,7 +33,7 @@ func TestFileThatIsDeletedBeforeItIsRead(t *testing.T) {
 		if totals.Files != 2 || totals.Records != 40_009 || totals.FailedFiles != 0 || totals.UnreadableFiles > 1 {
 			t.Errorf("got %+v", totals)
 		}
-		v, err := Verify(t.Context(), p.options.Settings, p.options.Database, nil)
+		v, err := Events(p.options).Verify(t.Context(), &VerifyOptions{Files: true})
 		if err != nil || len(v.Findings) > 0 || v.Records != 40_009 {
 			t.Errorf("%+v %v", v, err)
 		}
