@@ -15,7 +15,7 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # full speed: the race detector would have them measure itself.
 E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' cmd pipeline)))
 
-.PHONY: help run build test test-short chaos fuzz bench lint fmt clean
+.PHONY: help run build test test-short chaos soak fuzz bench lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-short: ## the quick tests only, without lint and race detector
 chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), and PostgreSQL for OUTAGES; verify
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_OUTAGES="$(or $(OUTAGES),60s 5m)" \
 		go test -tags e2e -timeout 120m -run '^(TestChaos|TestOutages)$$' -v ./cmd/cartstream
+
+soak: ## everything for SOAK (30m) at 20,000 events a second with faults; what it holds must not grow
+	SOAK=$(or $(SOAK),30m) go test -tags e2e -timeout 180m -run '^TestSoak$$' -v ./cmd/cartstream
 
 # Each target by itself: go test fuzzes one at a time. What is found is kept in
 # testdata/fuzz, and is a case of `make test` from then on.

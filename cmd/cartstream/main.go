@@ -68,6 +68,7 @@ type app struct {
 	logFormat  string
 	logLevel   string
 	quiet      bool
+	pprof      string
 }
 
 func (a *app) settings() (pipeline.Settings, error) { return pipeline.LoadSettings(a.configPath) }
@@ -100,7 +101,12 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
   cartstream history                               what became of each file
   cartstream verify                                prove that nothing is missing`,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.setUpLog() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if err := a.setUpLog(); err != nil {
+				return err
+			}
+			return servePprof(a.pprof)
+		},
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -109,6 +115,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "least level of log lines: debug, info, warn or error")
 	root.PersistentFlags().BoolVar(&a.quiet, "quiet", false, "log errors only")
+	root.PersistentFlags().StringVar(&a.pprof, "pprof", "", "address to serve profiles of this process on, such as 127.0.0.1:6060")
 	complete(root, "log-format", "text", "json")
 	complete(root, "log-level", "debug", "info", "warn", "error")
 	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))

@@ -40,9 +40,9 @@ func upScene(t *testing.T) *scene {
 var psqlLine = regexp.MustCompile(`PGPASSFILE=(\S+) psql -h (\S+) -p (\d+) -U (\S+) -d (\S+)`)
 
 // up starts it and connects the scene to its database, as its output says.
-func (s *scene) up() *process {
+func (s *scene) up(flags ...string) *process {
 	s.Helper()
-	p := s.start("up")
+	p := s.start(append([]string{"up"}, flags...)...)
 	var m []string
 	s.eventually("the psql command line", func() bool {
 		m = psqlLine.FindStringSubmatch(p.stdout.String())
