@@ -24,6 +24,10 @@ type (
 	FileHistory = postgresio.FileHistory
 	// HistoryFilter chooses files of the history.
 	HistoryFilter = postgresio.HistoryFilter
+	// DeadLetter is a record that could not be loaded.
+	DeadLetter = postgresio.DeadLetter
+	// DeadLetterFilter chooses dead letters.
+	DeadLetterFilter = postgresio.DeadLetterFilter
 	// FileReport is all that is known of a version of a file.
 	FileReport = postgresio.FileReport
 	// Verification is what Verify found.
@@ -74,6 +78,12 @@ func History(ctx context.Context, d Database, filter HistoryFilter) (files []Fil
 		return err
 	})
 	return files, err
+}
+
+// EachDeadLetter gives each the dead letters that the filter chooses, the
+// newest first.
+func EachDeadLetter(ctx context.Context, d Database, filter DeadLetterFilter, each func(DeadLetter) error) error {
+	return ask(ctx, d, func(pool *pgxpool.Pool) error { return postgresio.EachDeadLetter(ctx, pool, filter, each) })
 }
 
 // Report returns all that is known of each version of a file, the newest

@@ -3,6 +3,7 @@ package transforms_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
@@ -69,3 +70,14 @@ func ExampleSplit() {
 func ExampleRegister() { transforms.Register[item]() }
 
 func ExampleRegisterRules() { transforms.RegisterRules[item, itemRules]() }
+
+// A record is judged outside of a pipeline, by the clock that it was judged by
+// before.
+func ExampleJudge() {
+	now := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
+	fmt.Println(transforms.Judge(itemRules{MaxName: 10}, now, value(" lamp ", 3)).Value)
+	fmt.Println(transforms.Judge(itemRules{MaxName: 10}, now, value("lamp", -3)).Fault)
+	// Output:
+	// {lamp 3}
+	// negative_price: column price: is below 0
+}

@@ -77,13 +77,17 @@ func checkHistory(filter *pipeline.HistoryFilter, since string, now time.Time) (
 			return fmt.Errorf("--state is %q, allowed are %s", s, strings.Join(pipeline.FileStates(), ", "))
 		}
 	}
-	// Written without a *, a path is a part of one; with it, the folders before
-	// are left to the pattern.
-	if strings.ContainsAny(filter.File, "*?") && !strings.HasPrefix(filter.File, "*") && !strings.Contains(filter.File, "/") {
-		filter.File = "*/" + filter.File
-	}
+	filter.File = anyFolder(filter.File)
 	filter.Since, err = parseSince(since, now)
 	return err
+}
+
+// anyFolder is a pattern of a path, whatever the folder, where it names none.
+func anyFolder(file string) string {
+	if strings.ContainsAny(file, "*?") && !strings.HasPrefix(file, "*") && !strings.Contains(file, "/") {
+		return "*/" + file
+	}
+	return file
 }
 
 // parseSince reads a moment, or how long before now it is.

@@ -118,6 +118,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	root.PersistentFlags().StringVar(&a.pprof, "pprof", "", "address to serve profiles of this process on, such as 127.0.0.1:6060")
 	complete(root, "log-format", "text", "json")
 	complete(root, "log-level", "debug", "info", "warn", "error")
-	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))
+	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newDeadLetters(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))
 	return root
 }

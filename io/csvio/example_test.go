@@ -141,3 +141,30 @@ func ExampleAppendField() {
 	fmt.Printf("%s\n", line)
 	// Output: "27"" monitor",plain
 }
+
+// A file is read again, outside of a pipeline, with the ranges it had.
+func ExampleReadAgain() {
+	dir, err := os.MkdirTemp("", "csvio")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "sales.csv")
+	if err := os.WriteFile(path, []byte("sold_at,amount\n2026-01-29 10:00:00,19.99\n"), 0o600); err != nil {
+		panic(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		panic(err)
+	}
+	file := record.File{Path: path, Size: info.Size(), Modified: info.ModTime().UnixMicro()}
+	err = csvio.ReadAgain(context.Background(), file, csvio.Fingerprint[Sale](), func(r *record.Record[Sale]) error {
+		printSale(r)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// line 2: 19.99 at 10:00AM
+	// 1 records
+	// <nil>
+}

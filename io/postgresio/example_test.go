@@ -9,7 +9,9 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/cartstream/cartstream/io/csvio"
 	"github.com/cartstream/cartstream/io/postgresio"
+	"github.com/cartstream/cartstream/transforms/record"
 )
 
 // Reading is a row of the table readings.
@@ -177,6 +179,39 @@ func ExampleVerify() {
 	pool := open(ctx)
 	defer pool.Close()
 	v, err := postgresio.Verify(ctx, pool, "readings", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range v.Findings {
+		fmt.Println(f.File, f.Problem)
+	}
+}
+
+// The dead letters of a file, as they come.
+func ExampleEachDeadLetter() {
+	ctx := context.Background()
+	pool := open(ctx)
+	defer pool.Close()
+	err := postgresio.EachDeadLetter(ctx, pool, postgresio.DeadLetterFilter{File: "/srv/in/readings-17.csv"}, func(d postgresio.DeadLetter) error {
+		_, err := fmt.Printf("line %d: %s: %s\n", d.Line, d.Message, d.Raw)
+		return err
+	})
+	fmt.Println(err)
+}
+
+// The files are read again, by whoever can read them, and each record is looked
+// for in the database.
+func ExampleRereadFiles() {
+	ctx := context.Background()
+	pool := open(ctx)
+	defer pool.Close()
+	read := func(ctx context.Context, file record.File, fingerprint string, _ func(int64) time.Time, each func(*record.Record[Reading]) error) error {
+		return csvio.ReadAgain(ctx, file, fingerprint, each) // and transforms.Judge, where there are rules
+	}
+	v, err := postgresio.Verify(ctx, pool, "readings", &postgresio.VerifyOptions{
+		Files: postgresio.RereadFiles(read, postgresio.WithKey("sensor_key", "measured_at")),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
