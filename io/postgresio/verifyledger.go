@@ -13,11 +13,10 @@ var ledgerChecks = []string{
 	// it, and so for each file and in total; and the last one ends with the file,
 	// but for what an archive holds, which has an end of its own.
 	`select case
-			when f.file_id is null or g.records is null or c.inserted is null or l.load_id is null then 'ledger'
+			when f.file_id is null or c.inserted is null or l.load_id is null then 'ledger'
 			when g.records <> c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters then 'counts'
 			else 'coverage' end,
 		coalesce(f.table_name, ''), coalesce(f.file_name, ''), case
-			when g.records is null then format('there are counts of a range at byte %s, and no such range', c.start_byte)
 			when f.file_id is null then format('there is a range at byte %s of the file with the number %s, and no such file', start_byte, file_id)
 			when c.inserted is null or l.load_id is null then format('range %s has no counts or no load', g.range_index)
 			when g.records <> c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters then
@@ -25,12 +24,18 @@ var ledgerChecks = []string{
 					c.inserted, c.updated, c.duplicates, c.stale, c.dead_letters, c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters)
 			else format('the last range ends at byte %s of %s', g.end_byte, f.file_size) end
 	from cartstream.ranges g
-	full join cartstream.range_counts c using (file_id, start_byte)
+	left join cartstream.range_counts c using (file_id, start_byte)
 	left join cartstream.files f using (file_id)
 	left join cartstream.loads l using (load_id)
-	where g.records is null or f.file_id is null or c.inserted is null or l.load_id is null
+	where f.file_id is null or c.inserted is null or l.load_id is null
 		or g.records <> c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters
 		or g.is_last and not g.unsplit and g.end_byte <> f.file_size`,
+	// Counts are of a range.
+	`select 'ledger', coalesce(f.table_name, ''), coalesce(f.file_name, ''), format('there are counts of a range at byte %s, and no such range', start_byte)
+	from (
+		select file_id, start_byte from cartstream.range_counts c
+		where not exists (select from cartstream.ranges g where g.file_id = c.file_id and g.start_byte = c.start_byte)
+	) c left join cartstream.files f using (file_id)`,
 	// Ranges follow each other in bytes and in lines, none comes after the last,
 	// and the first begins at the file's first line, or after what stands there.
 	`select 'coverage', f.table_name, f.file_name, case
@@ -64,13 +69,16 @@ var ledgerChecks = []string{
 	where array[l.records, l.inserted, l.updated, l.duplicates, l.stale, l.dead_letters] <> coalesce(r.sums, '{0,0,0,0,0,0}')`,
 }
 
-// summarySQL asks the view about the files that are not loaded only.
+// summarySQL asks the view about the files that are not loaded only. A file of
+// one range is loaded with it.
 const summarySQL = `
 with rest as materialized (
 	select f.file_id from cartstream.files f left join (
-		select file_id, count(*) = max(range_index) filter (where is_last) + 1 as loaded from cartstream.ranges group by 1
+		select file_id, count(*) = max(range_index) filter (where is_last) + 1 as loaded from cartstream.ranges
+		where not (is_last and range_index = 0) group by 1
 	) r using (file_id)
 	where r.loaded is not true
+		and not exists (select from cartstream.ranges g where g.file_id = f.file_id and g.is_last and g.range_index = 0)
 ), open as (
 	select count(*) filter (where h.status = 'loading') as loading, count(*) filter (where h.status = 'failed') as failed
 	from rest cross join lateral (select status from cartstream.load_history where file_id = rest.file_id offset 0) h
