@@ -415,5 +415,5 @@ func (v *verifier) tell(ctx context.Context, read Reread) {
 	}
 }
 
-// progressPause is how long there is no word of long work.
-const progressPause = 10 * time.Second
+// progressPause is how long there is no word of long work. A test shortens it.
+var progressPause = 10 * time.Second

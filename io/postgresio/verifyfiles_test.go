@@ -315,6 +315,18 @@ func TestVerifyFilesOfManyFindings(t *testing.T) {
 	}
 }
 
+func TestVerifyFilesTellsHowFarItIs(t *testing.T) {
+	before := progressPause
+	progressPause = 0
+	t.Cleanup(func() { progressPause = before })
+	s := shelfOfParcels(t)
+	log := captureLog(t)
+	s.wantOff()
+	if text := log.String(); !strings.Contains(text, `msg="Reading files again" files=3 of=3 records=10 off=0`) {
+		t.Error(text)
+	}
+}
+
 func TestVerifyFilesEndsWithItsContext(t *testing.T) {
 	s := shelfOfParcels(t)
 	ctx, cancel := context.WithCancel(t.Context())
