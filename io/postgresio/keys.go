@@ -49,6 +49,8 @@ func (k *keysInFlight) leave(own *batchKeys) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.open = slices.DeleteFunc(k.open, func(b *batchKeys) bool { return b == own })
+	// Or each batch would keep the one before it, and so all of them, in memory.
+	own.before = nil
 	close(own.ended)
 }
 

@@ -70,3 +70,23 @@ func wantNoRowsUndone(w *world, inserted int64) {
 		w.t.Errorf("PostgreSQL wrote %d rows for %d: a COPY failed", got, inserted)
 	}
 }
+
+// A batch that has ended lets go of those before it: else a load with
+// duplicates in every batch keeps all of its rows in memory.
+func TestBatchThatHasEndedLetsOthersGo(t *testing.T) {
+	batchOf := func() *batch {
+		u := &unit{rows: []row{{key: intKey(7)}}}
+		return &batch{units: []*unit{u}, rows: 1}
+	}
+	var k keysInFlight
+	first := k.enter(batchOf())
+	second := k.enter(batchOf())
+	if len(second.before) != 1 {
+		t.Fatalf("the second batch has %d before it, want the one that shares its key", len(second.before))
+	}
+	k.leave(first)
+	k.leave(second)
+	if len(second.before) != 0 {
+		t.Error("the second batch has ended and keeps the first")
+	}
+}
