@@ -54,19 +54,24 @@ func BenchmarkLoad(b *testing.B) {
 		there float64 // the share of the rows that are there already
 		older time.Duration
 		opts  []Option
+		// bad is how many rows there are for each that PostgreSQL refuses; 0 is none.
+		bad int
 	}{
-		{"new rows", 0, 0, nil},
-		{"duplicates", 1, 0, nil},
-		{"upserts by version, new rows", 0, 0, []Option{byVersion}},
-		{"upserts by version, half there", 0.5, time.Second, []Option{byVersion}},
-		{"upserts by version, half there and newer", 0.5, -time.Second, []Option{byVersion}},
-		{"upserts in order, half there", 0.5, 0, []Option{WithUpsert(Upsert{})}},
+		{"new rows", 0, 0, nil, 0},
+		{"duplicates", 1, 0, nil, 0},
+		{"one of 10,000 refused", 0, 0, nil, 10_000},
+		{"one of 100 refused", 0, 0, nil, 100},
+		{"all refused", 0, 0, nil, 1},
+		{"upserts by version, new rows", 0, 0, []Option{byVersion}, 0},
+		{"upserts by version, half there", 0.5, time.Second, []Option{byVersion}, 0},
+		{"upserts by version, half there and newer", 0.5, -time.Second, []Option{byVersion}, 0},
+		{"upserts in order, half there", 0.5, 0, []Option{WithUpsert(Upsert{})}, 0},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			fn := benchSink(b, c.opts...)
-			there := benchRanges(b.N, "there", c.older, func(i int) bool { return float64(i%10) < 10*c.there })
+			there := benchRanges(b.N, "there", c.older, 0, func(i int) bool { return float64(i%10) < 10*c.there })
 			send(b, fn, there)
-			ranges := benchRanges(b.N, "new", 0, func(int) bool { return true })
+			ranges := benchRanges(b.N, "new", 0, c.bad, func(int) bool { return true })
 			b.ResetTimer()
 			send(b, fn, ranges)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
@@ -104,7 +109,7 @@ func benchSink(b *testing.B, opts ...Option) *loadFn[event] {
 }
 
 // benchRanges are those of n events that are wanted, in ranges of 10,000.
-func benchRanges(n int, name string, older time.Duration, wanted func(int) bool) (records []*record.Record[event]) {
+func benchRanges(n int, name string, older time.Duration, bad int, wanted func(int) bool) (records []*record.Record[event]) {
 	const each = 10_000
 	for from := 0; from < n; from += each {
 		var values []any
@@ -112,6 +117,9 @@ func benchRanges(n int, name string, older time.Duration, wanted func(int) bool)
 			if wanted(i) {
 				e := eventOf(i)
 				e.At = e.At.Add(-older)
+				if bad > 0 && i%bad == bad/2 {
+					e.Price = price("99999999999.99") // numeric(12,2) has ten digits before the point
+				}
 				values = append(values, e)
 			}
 		}

@@ -19,6 +19,9 @@ var errSwallowed = errors.New("fewer rows were stored than were sent")
 // changed them.
 var errUnattributed = errors.New("other keys were stored than were sent")
 
+// statement writes rows. For any one row it is the same, with other parameters.
+type statement func(rows []*row) (sql string, params [][]byte)
+
 // way writes rows, and sets the outcome of those that were stored. When it
 // returns an error, none was.
 type way func(ctx context.Context, rows []*row) error
@@ -27,20 +30,21 @@ type way func(ctx context.Context, rows []*row) error
 // that can't tell what happened to each row (another writer was quicker, a
 // trigger interferes), INSERT … ON CONFLICT does.
 func (a *attempt) insert(ctx context.Context, rows []*row) error {
-	return a.narrow(ctx, rows, a.copyRows, a.insertRows)
+	return a.narrow(ctx, rows, a.copyRows, a.insertRows, a.e.table.insertSQL)
 }
 
 // update writes rows over those that the table has.
 func (a *attempt) update(ctx context.Context, rows []*row) error {
-	return a.narrow(ctx, rows, nil, a.updateRows)
+	return a.narrow(ctx, rows, nil, a.updateRows, a.e.table.updateSQL)
 }
 
 // narrow writes rows by the fast way, or by the exact one where there is none
 // or it can't tell. What PostgreSQL refuses is narrowed down, by the line that
 // COPY names or by halving, until it is one row, which becomes a dead letter.
-func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way) error {
-	const sizeAfterRejection, growth = 64, 8
-	size, staged := len(rows), fast == nil
+// Where the next one is near, many are tried at once, each by itself.
+func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way, sql statement) error {
+	const sizeAfterRejection, growth, near = 64, 8, 8
+	size, staged, stored := len(rows), fast == nil, near+1 // stored since the last one was refused
 	for len(rows) > 0 {
 		chunk, write := rows[:min(size, len(rows))], fast
 		if staged {
@@ -48,7 +52,7 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way) erro
 		}
 		err := a.inSavepoint(ctx, func() error { return write(ctx, chunk) })
 		if err == nil {
-			rows, size, staged = rows[len(chunk):], size*growth, fast == nil
+			rows, size, staged, stored = rows[len(chunk):], size*growth, fast == nil, stored+len(chunk)
 			continue
 		}
 		for _, r := range chunk {
@@ -65,11 +69,88 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way) erro
 		case len(chunk) == 1:
 			a.reject(chunk[0], reason)
 			rows, size, staged = rows[1:], sizeAfterRejection, fast == nil
+			if stored <= near {
+				if rows, err = a.probe(ctx, rows, sql); err != nil {
+					return err
+				}
+			}
+			stored = 0
 		default:
 			size = a.goodRows(reason, len(chunk))
 		}
 	}
 	return nil
+}
+
+// probeAtOnce is how many rows probe tries in one round trip.
+const probeAtOnce = 500
+
+// probe tries the first rows, each by itself and undone again, in one round
+// trip, and rejects those that PostgreSQL refuses. It returns the others, and
+// what comes behind.
+func (a *attempt) probe(ctx context.Context, rows []*row, sql statement) (rest []*row, err error) {
+	tried := rows[:min(len(rows), probeAtOnce)]
+	if len(tried) == 0 {
+		return rows, nil
+	}
+	if err := a.exec(ctx, "savepoint p"); err != nil {
+		return nil, err
+	}
+	if err := a.tryEach(ctx, tried, sql); err != nil {
+		return nil, err
+	}
+	for _, r := range tried {
+		if r.outcome != rejected {
+			rest = append(rest, r)
+		}
+	}
+	return append(rest, rows[len(tried):]...), a.exec(ctx, "release savepoint p")
+}
+
+func (a *attempt) tryEach(ctx context.Context, rows []*row, sql statement) error {
+	p := a.conn.PgConn().StartPipeline(ctx)
+	for _, r := range rows {
+		text, params := sql([]*row{r})
+		p.SendQueryParams(text, params, nil, binaryFormats(params), nil)
+		p.SendPipelineSync()
+		p.SendQueryParams("rollback to savepoint p", nil, nil, nil, nil)
+		p.SendPipelineSync()
+	}
+	if err := p.Flush(); err != nil {
+		return errors.Join(err, p.Close())
+	}
+	for _, r := range rows {
+		reason, err := nextOf(p)
+		if err != nil {
+			return errors.Join(err, p.Close())
+		}
+		if reason != nil {
+			a.reject(r, reason)
+		}
+		if _, err := nextOf(p); err != nil { // of the rollback
+			return errors.Join(err, p.Close())
+		}
+	}
+	return p.Close()
+}
+
+// nextOf reads the result of the next statement of a pipeline, up to its sync:
+// what was wrong with its row, if anything, or any other error.
+func nextOf(p *pgconn.Pipeline) (reason *pgconn.PgError, err error) {
+	for {
+		result, err := p.GetResults()
+		if reader, ok := result.(*pgconn.ResultReader); ok && err == nil {
+			_, err = reader.Close()
+		}
+		if fault, isRow := isRowFault(err); isRow {
+			reason = fault
+		} else if err != nil {
+			return nil, err
+		}
+		if _, ok := result.(*pgconn.PipelineSync); ok {
+			return reason, nil
+		}
+	}
 }
 
 func (a *attempt) reject(r *row, reason *pgconn.PgError) {
@@ -190,6 +271,14 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 		}
 	}
 	return err
+}
+
+func quoteColumns(columns []column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return quoteList(names)
 }
 
 func quoteList(names []string) string {

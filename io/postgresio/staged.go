@@ -12,10 +12,7 @@ import (
 // which of them were stored: slower than COPY, and exact whatever other writers
 // and the table's triggers do.
 func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
-	t := a.e.table
-	params, source := t.send(rows, t.written, nil)
-	sql := fmt.Sprintf("insert into %s (%s) select %s from %s order by k.place on conflict (%s) do nothing returning %s",
-		t.quoted, quoteList(a.e.columns), numbered("k.c", len(t.written)), source, t.key.names(), t.key.returning())
+	sql, params := a.e.table.insertSQL(rows)
 	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
 	var stored []string
 	for result.NextRow() {
@@ -28,6 +25,14 @@ func (a *attempt) insertRows(ctx context.Context, rows []*row) error {
 		return nil
 	}
 	return a.attribute(rows, stored)
+}
+
+// insertSQL is the statement, and its parameters. It is the same for any one
+// row.
+func (t *table) insertSQL(rows []*row) (sql string, params [][]byte) {
+	params, source := t.send(rows, t.written, nil)
+	return fmt.Sprintf("insert into %s (%s) select %s from %s order by k.place on conflict (%s) do nothing returning %s",
+		t.quoted, quoteColumns(t.written), numbered("k.c", len(t.written)), source, t.key.names(), t.key.returning()), params
 }
 
 // attribute sets the rows' outcomes by the keys that came back. A row that is
@@ -57,15 +62,7 @@ func (a *attempt) attribute(rows []*row, stored []string) error {
 // updateRows writes rows over those that the table has, where they are newer,
 // and finds out which.
 func (a *attempt) updateRows(ctx context.Context, rows []*row) error {
-	t := a.e.table
-	n := len(t.key.columns)
-	params, source := t.send(rows, slices.Concat(t.key.columns, t.rule.columns), slices.Concat(t.key.places, t.rule.places))
-	version := ""
-	if t.rule.versionAt >= 0 {
-		version = fmt.Sprintf("k.c%d", n+slices.Index(t.rule.places, t.rule.versionAt))
-	}
-	sql := fmt.Sprintf("update %s t set %s from %s where %s and %s returning k.place",
-		t.quoted, t.rule.updateList(n), source, t.key.matches(), t.rule.newer(version))
+	sql, params := a.e.table.updateSQL(rows)
 	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), []int16{1})
 	for result.NextRow() {
 		rows[binary.BigEndian.Uint64(result.Values()[0])-1].outcome = updated
@@ -74,9 +71,23 @@ func (a *attempt) updateRows(ctx context.Context, rows []*row) error {
 	return err
 }
 
-// send is arraysOf, or valuesOf where a column is an array itself.
+// updateSQL is the statement, and its parameters. It is the same for any one
+// row.
+func (t *table) updateSQL(rows []*row) (sql string, params [][]byte) {
+	n := len(t.key.columns)
+	params, source := t.send(rows, slices.Concat(t.key.columns, t.rule.columns), slices.Concat(t.key.places, t.rule.places))
+	version := ""
+	if t.rule.versionAt >= 0 {
+		version = fmt.Sprintf("k.c%d", n+slices.Index(t.rule.places, t.rule.versionAt))
+	}
+	return fmt.Sprintf("update %s t set %s from %s where %s and %s returning k.place",
+		t.quoted, t.rule.updateList(n), source, t.key.matches(), t.rule.newer(version)), params
+}
+
+// send is arraysOf, or valuesOf for one row and where a column is an array
+// itself.
 func (t *table) send(rows []*row, columns []column, places []int) (params [][]byte, source string) {
-	if t.arrays {
+	if t.arrays || len(rows) == 1 {
 		return valuesOf(rows[0], columns, places)
 	}
 	return arraysOf(rows, columns, places)
