@@ -91,11 +91,14 @@ func bar(p pipeline.Progress, r *rates) string {
 	return text
 }
 
-func count(n int64, what string) string {
-	if n != 1 {
-		what += "s"
+// count writes how many there are of what has a plural in s.
+func count(n int64, what string) string { return countOf(n, what, what+"s") }
+
+func countOf(n int64, one, more string) string {
+	if n == 1 {
+		more = one
 	}
-	return thousands(n) + " " + what
+	return thousands(n) + " " + more
 }
 
 // thousands writes 1234567 as 1,234,567.

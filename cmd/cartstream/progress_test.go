@@ -56,6 +56,8 @@ func TestNumbersForPeople(t *testing.T) {
 		thousands(0): "0", thousands(999): "999", thousands(1000): "1,000", thousands(-1234567): "-1,234,567",
 		size(0): "0 B", size(999): "999 B", size(1000): "1.0 kB", size(999_949): "999.9 kB", size(999_950): "1.0 MB", size(1 << 62): "4.6 EB",
 		clock(0): "0:00", clock(59600 * time.Millisecond): "1:00", clock(3599 * time.Second): "59:59", clock(100 * time.Hour): "100:00:00",
+		took(0): "0.00s", took(59.5): "59.50s", took(200): "3m20s", took(9000): "2h", took(89_013_974): "1030 days",
+		perSecond(0): "0", perSecond(0.033): "0.033", perSecond(12345.6): "12,345",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

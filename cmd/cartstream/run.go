@@ -110,7 +110,7 @@ func (a *app) load(ctx context.Context, o pipeline.Options, drain <-chan struct{
 func notAll(t pipeline.Totals) error {
 	var what []string
 	if t.FailedFiles > 0 {
-		what = append(what, fmt.Sprintf("can't be loaded as a whole: %d files", t.FailedFiles))
+		what = append(what, fmt.Sprintf("can't be loaded as a whole: %s", count(t.FailedFiles, "file")))
 	}
 	if t.UnreadableFiles > 0 {
 		what = append(what, fmt.Sprintf("could not be read: %d files or folders", t.UnreadableFiles))

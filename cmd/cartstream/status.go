@@ -55,7 +55,7 @@ func writeStatus(w io.Writer, s *pipeline.Status) error {
 	t := newTable(w)
 	seconds := s.Until.Sub(s.Since).Seconds()
 	t.row("Last %s:", s.Until.Sub(s.Since))
-	t.row("  throughput\t%.0f records a second (%d records in %d batches)", float64(s.Records)/seconds, s.Records, s.Batches)
+	t.row("  throughput\t%s records a second (%s in %s)", perSecond(float64(s.Records)/seconds), count(s.Records, "record"), countOf(s.Batches, "batch", "batches"))
 	t.row("  inserted\t%d", s.Inserted)
 	if s.Updated+s.Stale > 0 {
 		t.row("  updated\t%d, and %d that were older than what is there", s.Updated, s.Stale)
@@ -66,10 +66,13 @@ func writeStatus(w io.Writer, s *pipeline.Status) error {
 		name string
 		pipeline.Distribution
 	}{{"batch time", s.BatchSeconds}, {"pipeline latency", s.PipelineLatency}, {"event latency", s.EventLatency}} {
-		t.row("  %s\taverage %.2fs, p50 %.2fs, p99 %.2fs, max %.2fs", d.name, d.Average, d.P50, d.P99, d.Max)
+		t.row("  %s\taverage %s, p50 %s, p99 %s, max %s", d.name, took(d.Average), took(d.P50), took(d.P99), took(d.Max))
 	}
-	t.row("Backlog:\t%d files, %d bytes, the oldest %s old", s.Backlog.Files, s.Backlog.Bytes,
-		time.Duration(s.Backlog.OldestSeconds*float64(time.Second)).Round(time.Second))
+	oldest := ""
+	if s.Backlog.Files > 0 {
+		oldest = ", the oldest " + took(s.Backlog.OldestSeconds) + " old"
+	}
+	t.row("Backlog:\t%s, %s%s", count(s.Backlog.Files, "file"), size(s.Backlog.Bytes), oldest)
 	if len(s.DeadLettersByCode) == 0 {
 		t.row("Dead letters:\tnone")
 	}
@@ -81,6 +84,29 @@ func writeStatus(w io.Writer, s *pipeline.Status) error {
 		t.row("%s\t%d %s, the latest %s", name, c.Count, c.Code, stamp(c.Latest))
 	}
 	return t.Flush()
+}
+
+// perSecond writes a rate, a small one with what is behind the point.
+func perSecond(rate float64) string {
+	if rate < 10 {
+		return fmt.Sprintf("%.2g", rate)
+	}
+	return thousands(int64(rate))
+}
+
+// took writes seconds as people say them: 0.12s, 3m20s, 41h, 1030 days.
+func took(seconds float64) string {
+	const hour, day = 3600, 24 * 3600
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf("%.2fs", seconds)
+	case seconds < 2*hour:
+		return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+	case seconds < 3*day:
+		return fmt.Sprintf("%.0fh", seconds/hour)
+	default:
+		return fmt.Sprintf("%.0f days", seconds/day)
+	}
 }
 
 func percent(part, whole int64) float64 {

@@ -118,8 +118,8 @@ func writeFindings(w io.Writer, v *pipeline.Verification) error {
 	if v.Reread != nil {
 		writeReread(w, v.Reread)
 	}
-	fmt.Fprintf(w, "%d files (%d still loading, %d failed): %d records = %d inserted + %d updated + %d duplicates + %d stale + %d dead letters\n",
-		v.Files, v.Loading, v.Failed, v.Records, v.Inserted, v.Updated, v.Duplicates, v.Stale, v.Errors)
+	fmt.Fprintf(w, "%s (%d still loading, %d failed): %d records = %d inserted + %d updated + %d duplicates + %d stale + %d dead letters\n",
+		count(v.Files, "file"), v.Loading, v.Failed, v.Records, v.Inserted, v.Updated, v.Duplicates, v.Stale, v.Errors)
 	_, err := fmt.Fprintln(w, verdict(v))
 	return err
 }
@@ -135,12 +135,12 @@ func writeReread(w io.Writer, r *pipeline.Reread) {
 	for _, n := range r.NotChecked {
 		fmt.Fprintf(w, "not checked  %s: %s\n", printable(cmp.Or(n.File, n.Table)), printable(n.Reason))
 	}
-	fmt.Fprintf(w, "%d files read again, %d records looked for", r.Files, r.Records)
+	fmt.Fprintf(w, "%s read again, %s looked for", count(r.Files, "file"), count(r.Records, "record"))
 	if r.Pending > 0 {
 		fmt.Fprintf(w, "; %d not loaded yet", r.Pending)
 	}
 	if r.NotCheckedFiles > 0 {
-		fmt.Fprintf(w, "; %d files not checked", r.NotCheckedFiles)
+		fmt.Fprintf(w, "; %s not checked", count(r.NotCheckedFiles, "file"))
 	}
 	fmt.Fprintln(w)
 }
