@@ -26,6 +26,7 @@ type engine struct {
 	table   *table
 	totals  *totals
 	keys    keysInFlight
+	spare   spareRoom
 	files   fileIDs
 	columns []string // of the tuples, in order; set once
 	order   orderLock
@@ -152,7 +153,7 @@ func (e *engine) flush() {
 }
 
 func (e *engine) full() bool {
-	return e.open.rows >= e.opts.FlushRows || e.open.bytes >= e.opts.FlushBytes || len(e.open.units) >= maxBatchUnits
+	return e.open.records >= e.opts.FlushRecords || e.open.bytes >= e.opts.FlushBytes || len(e.open.units) >= maxBatchUnits
 }
 
 // due reports whether the open batch is to be taken.
@@ -188,6 +189,7 @@ func (e *engine) write() {
 			}
 		}
 		for _, u := range b.units {
+			e.spare.give(u)
 			u.done(committed)
 		}
 	}

@@ -52,12 +52,13 @@ func (k *tableKey) reader(fields []field) keyFunc {
 	f := fields[k.places[0]]
 	offset := f.offset
 	switch {
-	case len(k.columns) > 1 || f.typ.Implements(valuerType):
+	case len(k.columns) > 1:
 	case f.typ == uuidType && k.columns[0].typeOID == pgtype.UUIDOID:
 		return func(p unsafe.Pointer, _ []byte) key {
 			b := (*[16]byte)(unsafe.Add(p, offset))
 			return key{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:])}
 		}
+	case f.typ.Implements(valuerType): // its value is not what its memory holds
 	case f.typ.Kind() == reflect.String && isText(k.columns[0]):
 		return func(p unsafe.Pointer, _ []byte) key {
 			s := *(*string)(unsafe.Add(p, offset))

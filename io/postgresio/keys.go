@@ -24,8 +24,10 @@ type batchKeys struct {
 	// order of files and lines.
 	sorted []*row
 	ended  chan struct{}
-	// before are the batches that began earlier and share a key with this one.
-	before []*batchKeys
+	// before are closed when the batches end that began earlier and share a key
+	// with this one; not the batches themselves, whose rows are long gone while a
+	// later one waits.
+	before []<-chan struct{}
 	// held has the keys that they share.
 	held map[key]bool
 }
@@ -34,14 +36,14 @@ type batchKeys struct {
 func (k *keysInFlight) enter(b *batch) *batchKeys {
 	own := &batchKeys{sorted: sortByKey(b), ended: make(chan struct{}), held: map[key]bool{}}
 	k.mu.Lock()
-	earlier := slices.Clone(k.open)
-	k.open = append(k.open, own)
-	k.mu.Unlock()
-	for _, e := range earlier {
+	defer k.mu.Unlock()
+	// Under the lock, because the rows of a batch that has left are used again.
+	for _, e := range k.open {
 		if own.shared(e) {
-			own.before = append(own.before, e)
+			own.before = append(own.before, e.ended)
 		}
 	}
+	k.open = append(k.open, own)
 	return own
 }
 
@@ -49,8 +51,6 @@ func (k *keysInFlight) leave(own *batchKeys) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.open = slices.DeleteFunc(k.open, func(b *batchKeys) bool { return b == own })
-	// Or each batch would keep the one before it, and so all of them, in memory.
-	own.before = nil
 	close(own.ended)
 }
 
@@ -69,9 +69,9 @@ func (b *batchKeys) wait(ctx context.Context, atMost time.Duration) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, atMost, errHeldTooLong)
 		defer cancel()
 	}
-	for _, e := range b.before {
+	for _, ended := range b.before {
 		select {
-		case <-e.ended:
+		case <-ended:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -3,8 +3,10 @@ package postgresio
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -71,22 +73,68 @@ func wantNoRowsUndone(w *world, inserted int64) {
 	}
 }
 
-// A batch that has ended lets go of those before it: else a load with
-// duplicates in every batch keeps all of its rows in memory.
-func TestBatchThatHasEndedLetsOthersGo(t *testing.T) {
+// A batch whose keys are held waits for the end of another, and does not keep
+// its rows: else a load with duplicates in every batch keeps all of its rows in
+// memory.
+func TestBatchThatHasEndedIsLetGo(t *testing.T) {
 	batchOf := func() *batch {
 		u := &unit{rows: []row{{key: intKey(7)}}}
 		return &batch{units: []*unit{u}, rows: 1}
 	}
 	var k keysInFlight
 	first := k.enter(batchOf())
+	ended := weak.Make(first)
 	second := k.enter(batchOf())
 	if len(second.before) != 1 {
 		t.Fatalf("the second batch has %d before it, want the one that shares its key", len(second.before))
 	}
 	k.leave(first)
-	k.leave(second)
-	if len(second.before) != 0 {
-		t.Error("the second batch has ended and keeps the first")
+	runtime.GC()
+	if ended.Value() != nil {
+		t.Error("the first batch has ended, and the second keeps it")
+	}
+	runtime.KeepAlive(second)
+}
+
+// Dead letters take memory as rows do, so they fill a batch as rows do.
+func TestDeadLettersFillABatch(t *testing.T) {
+	for what, u := range map[string]*unit{
+		"rows": {source: &record.Range{}, rows: make([]row, 10)},
+		"dead": {source: &record.Range{}, dead: make([]record.DeadLetter, 10)},
+		"both": {source: &record.Range{}, rows: make([]row, 5), dead: make([]record.DeadLetter, 5)},
+	} {
+		e := &engine{open: &batch{}, opts: loadOptions{FlushRecords: 10, FlushBytes: 1 << 20}}
+		e.open.add(u)
+		if !e.full() {
+			t.Errorf("%s: a batch of 10 records of 10 is not full", what)
+		}
+	}
+}
+
+// Room is used again, and holds nothing of the range that had it before.
+func TestSpareRoom(t *testing.T) {
+	var s spareRoom
+	src := &record.Range{End: 1 << 20, Records: minSpareRows}
+	first := s.take(src)
+	u := &unit{rows: append(first.rows, make([]row, minSpareRows)...), tuples: append(first.tuples, 1)}
+	u.rows[0].raw = []byte("raw")
+	had := &u.rows[0]
+	s.give(u)
+	if u.rows != nil || u.tuples != nil {
+		t.Error("the unit still has its room")
+	}
+	second := s.take(src)
+	if len(second.rows) != 0 || len(second.tuples) != 0 || cap(second.tuples) == 0 {
+		t.Errorf("the room is not empty: %d rows, %d bytes", len(second.rows), len(second.tuples))
+	}
+	if again := &second.rows[:1][0]; again != had || again.raw != nil {
+		t.Errorf("the room of before: %v, what it holds: %q", again == had, again.raw)
+	}
+	if third := s.take(src); &third.rows[:1][0] == had {
+		t.Error("one room was given to two units")
+	}
+	s.give(&unit{rows: make([]row, 1)})
+	if len(s.free) != 0 {
+		t.Error("the room of a small unit was kept")
 	}
 }

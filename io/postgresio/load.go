@@ -23,25 +23,19 @@ func init() {
 	register.Emitter1[record.Range]()
 }
 
-// Defaults of Load. Batches of 50,000 rows on two connections gave the highest
-// rate; larger ones only hold more memory.
+// Defaults of Load. Batches of 50,000 records on two connections gave the highest
+// rate; larger ones only hold more memory. Both bounds are what the largest range
+// has, so such a range is a batch.
 const (
-	DefaultConnections = 2
-	DefaultFlushRows   = 50_000
-	DefaultFlushBytes  = 32 << 20
-	DefaultFlushAge    = 50 * time.Millisecond
+	DefaultConnections  = 2
+	DefaultFlushRecords = 50_000
+	DefaultFlushBytes   = 16 << 20
+	DefaultFlushAge     = 50 * time.Millisecond
 )
 
 // maxBatchUnits bounds the ledger's part of a transaction: a batch of tiny
 // files.
 const maxBatchUnits = 5_000
-
-// Bounds of the room that is made for rows, and for the bytes of their tuples,
-// before they come.
-const (
-	maxPreallocRows  = 1 << 16
-	maxPreallocBytes = 10 << 20
-)
 
 // loadOptions are serialised with the DoFn.
 type loadOptions struct {
@@ -53,7 +47,7 @@ type loadOptions struct {
 	Connections int
 	// connectionsSet tells that Connections is not the default.
 	connectionsSet bool
-	FlushRows      int
+	FlushRecords   int
 	FlushBytes     int
 	FlushAge       time.Duration
 	RetryFor       time.Duration
@@ -84,10 +78,10 @@ func WithConnections(n int) Option {
 	return func(o *loadOptions) { o.Connections, o.connectionsSet = n, true }
 }
 
-// WithFlush bounds a batch: it is loaded when it has this many rows, or when
-// its first range has waited for age.
-func WithFlush(rows int, age time.Duration) Option {
-	return func(o *loadOptions) { o.FlushRows, o.FlushAge = rows, age }
+// WithFlush bounds a batch: it is loaded when it has this many records, rows or
+// dead letters, or when its first range has waited for age.
+func WithFlush(records int, age time.Duration) Option {
+	return func(o *loadOptions) { o.FlushRecords, o.FlushAge = records, age }
 }
 
 // WithRetryFor bounds how long one batch is retried while the database is in
@@ -114,7 +108,7 @@ func Load[T any](s beam.Scope, records beam.PCollection, table string, opts ...O
 func newLoadOptions(table string, opts []Option) loadOptions {
 	o := loadOptions{
 		Table: table, Connections: DefaultConnections,
-		FlushRows: DefaultFlushRows, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
+		FlushRecords: DefaultFlushRecords, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -129,8 +123,8 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	case ordered && o.Connections > 1:
 		panic("postgresio.Load: " + errOrderedConnections.Error())
 	}
-	if o.Connections < 1 || o.FlushRows < 1 {
-		panic("postgresio.Load: connections and flush rows must be 1 or more")
+	if o.Connections < 1 || o.FlushRecords < 1 {
+		panic("postgresio.Load: connections and flush records must be 1 or more")
 	}
 	return o
 }
@@ -222,13 +216,8 @@ func (fn *loadFn[T]) unitOf(r *record.Record[T]) (*unit, error) {
 		return nil, fusionError(u)
 	}
 	src := r.Source.Range
-	fn.current = &unit{source: src}
-	if src.Records > 0 {
-		// A tuple is about as long as its line.
-		size := src.End - src.Start
-		fn.current.rows = make([]row, 0, min(src.Records, maxPreallocRows))
-		fn.current.tuples = make([]byte, 0, min(size+size/8, maxPreallocBytes))
-	}
+	room := fn.engine.spare.take(src)
+	fn.current = &unit{source: src, rows: room.rows, tuples: room.tuples}
 	return fn.current, nil
 }
 

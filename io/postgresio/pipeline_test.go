@@ -122,7 +122,7 @@ func TestOptionsThatMakeNoSensePanicWhenTheGraphIsBuilt(t *testing.T) {
 		"order": func(s beam.Scope, r beam.PCollection) {
 			Load[item](s, r, "t", WithUpsert(Upsert{}), WithConnections(2))
 		},
-		"flush rows": func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "t", WithFlush(0, 0)) },
+		"flush records": func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "t", WithFlush(0, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -85,11 +85,13 @@ type batch struct {
 	id    uuid.UUID
 	units []*unit
 	bytes int
-	rows  int
+	// rows are the records that are to become rows; the others are dead letters.
+	rows, records int
 }
 
 func (b *batch) add(u *unit) {
 	b.units = append(b.units, u)
 	b.bytes += u.bytes()
 	b.rows += len(u.rows)
+	b.records += int(u.records())
 }
