@@ -58,12 +58,18 @@ type Options struct {
 	DrainTimeout time.Duration
 	// Runner is one of the Runner constants; empty is RunnerDirect.
 	Runner string
+	// Cluster says how a run on Flink or Spark is submitted.
+	Cluster Cluster
 	// Progress, unless nil, is called four times a second while the pipeline
 	// runs, and once at its end.
 	Progress func(Progress)
 
 	// run names the run; its parts in one process find each other by it.
 	run string
+	// far are the totals of workers in other processes; nil where there are none.
+	far *farTotals
+	// unreadable counts files and folders that those could not open.
+	unreadable int64
 }
 
 // Flow is a pipeline for records of T, which Register has seen.
@@ -91,15 +97,8 @@ func (f Flow[T, R]) Prepare(ctx context.Context) error {
 
 // build builds the graph: one straight line, so that every runner fuses all
 // from Read to Load and the records of a range stay together and in order.
-func (f Flow[T, R]) build(s beam.Scope) {
+func (f Flow[T, R]) build(s beam.Scope, files beam.PCollection) {
 	o := f.Options
-	input, ledger := o.Settings.Streaming.Input[0], ledgerOf[T](o)
-	var files beam.PCollection
-	if o.AvailableNow {
-		files = watchio.List(s, input, ledger, watchingOf[T](o)...)
-	} else {
-		files = watchio.Watch(s, input, ledger, watchingOf[T](o)...)
-	}
 	ranges := csvio.Split[T](s, files, o.reading()...)
 	ranges = beam.Reshuffle(s, ranges)
 	records := csvio.Read[T](s, ranges, o.reading()...)
@@ -109,6 +108,15 @@ func (f Flow[T, R]) build(s beam.Scope) {
 	if o.runner() == RunnerPrism {
 		beam.ParDo0(s, ignoreRange, beam.Reshuffle(s, committed))
 	}
+}
+
+// files are those that the run finds by itself.
+func (f Flow[T, R]) files(s beam.Scope) beam.PCollection {
+	input, ledger := f.Options.Settings.Streaming.Input[0], ledgerOf[T](f.Options)
+	if f.Options.AvailableNow {
+		return watchio.List(s, input, ledger, watchingOf[T](f.Options)...)
+	}
+	return watchio.Watch(s, input, ledger, watchingOf[T](f.Options)...)
 }
 
 // ignoreRange, in a stage of its own, gives the stage that loads an output.

@@ -1,6 +1,9 @@
 package pipeline
 
 import (
+	"context"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -15,6 +18,52 @@ type Progress struct {
 	Backlog Backlog
 	// BytesLoaded is how much of the files the run has loaded.
 	BytesLoaded int64
+}
+
+// askPause is the least time between two questions to the ledger about how far
+// a run is. They take no more than a twentieth of the time, either.
+const askPause = time.Second
+
+// farTotals are the totals of a run whose workers are in other processes: the
+// ledger's.
+type farTotals struct {
+	ask  func(context.Context) (Totals, error)
+	mu   sync.Mutex
+	last Totals
+	next time.Time
+}
+
+// askBound is how long an answer is waited for: while the database is away, the
+// latest one has to do.
+const askBound = 5 * time.Second
+
+// latest returns the totals, asking anew when the last answer is old enough or
+// must is set.
+func (f *farTotals) latest(must bool) Totals {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	start := time.Now()
+	if !must && start.Before(f.next) {
+		return f.last
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askBound)
+	defer cancel()
+	totals, err := f.ask(ctx)
+	if err == nil {
+		f.last = totals
+	} else if must {
+		slog.Warn("The ledger can't be asked for what the run has committed; the totals are of a moment ago", "error", err)
+	}
+	f.next = time.Now().Add(max(askPause, 20*time.Since(start)))
+	return f.last
+}
+
+// totals are what the run has committed; must asks for it as it is now.
+func (o *Options) totals(must bool) Totals {
+	if o.far == nil {
+		return postgresio.RunTotals(o.run)
+	}
+	return o.far.latest(must)
 }
 
 // progressInterval is how often Options.Progress is called.
@@ -41,7 +90,7 @@ func (o *Options) tell(done <-chan struct{}) {
 
 func (o *Options) progress() Progress {
 	b, loaded := runctl.Of(o.run).Backlog()
-	p := Progress{Totals: postgresio.RunTotals(o.run), Backlog: Backlog{Files: b.Files, Bytes: b.Bytes}, BytesLoaded: loaded}
+	p := Progress{Totals: o.totals(false), Backlog: Backlog{Files: b.Files, Bytes: b.Bytes}, BytesLoaded: loaded}
 	if b.Oldest > 0 {
 		p.Backlog.OldestSeconds = max(0, time.Since(time.UnixMicro(b.Oldest)).Seconds())
 	}

@@ -24,8 +24,8 @@ import (
 // what it has in hand.
 const DefaultDrainTimeout = 30 * time.Second
 
-// Run runs the pipeline, on a runner in this process, until everything that is there is
-// loaded (AvailableNow) or drain is closed, and returns what was committed. A
+// Run runs the pipeline until everything that is there is loaded (AvailableNow)
+// or drain is closed, and returns what was committed. A
 // file that can't be loaded as a whole, or not even opened, is no error; the
 // totals count it. Files go by their absolute paths, because the ledger knows
 // them by path: two folders that are both called "in" are not one.
@@ -56,25 +56,32 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	if err := o.leaveExisting(ctx, ledgerOf[T](*o).BeginWatch); err != nil {
 		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
 	}
-	p, s := beam.NewPipelineWithRoot()
-	f.build(s)
+	if inProcess[o.runner()] == nil && !o.Cluster.loopback() {
+		o.far = &farTotals{ask: ledgerOf[T](*o).RunTotals}
+	}
 	var telling sync.WaitGroup
 	ran := make(chan struct{})
 	telling.Go(func() { o.tell(ran) })
-	_, err = runners[o.runner()](ctx, p)
+	if run := inProcess[o.runner()]; run != nil {
+		p, s := beam.NewPipelineWithRoot()
+		f.build(s, f.files(s))
+		_, err = run(ctx, p)
+	} else {
+		err = f.onCluster(ctx, control)
+	}
 	close(ran)
 	telling.Wait()
 	if failed := control.Err(); failed != nil {
 		err = failed
 	}
+	totals := o.totals(true)
 	switch {
 	case errors.Is(err, runctl.ErrDrainBound):
 		err = fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
 	case err != nil:
 		err = fmt.Errorf("the pipeline ended: %w", err)
 	}
-	totals := postgresio.RunTotals(o.run)
-	totals.UnreadableFiles += int64(control.Left())
+	totals.UnreadableFiles += int64(control.Left()) + o.unreadable
 	return totals, err
 }
 
@@ -84,7 +91,7 @@ func (o Options) check() error {
 	if len(o.Settings.Streaming.Input) == 0 {
 		return errors.New("there is no pattern of files: Settings.Streaming.Input is empty")
 	}
-	return errors.Join(CheckInput(o.Settings.Streaming.Input), CheckRunner(o.Settings, o.runner()))
+	return errors.Join(CheckInput(o.Settings.Streaming.Input), CheckRunner(o.Settings, o.runner()), o.Cluster.Check(o.runner()))
 }
 
 func ledgerOf[T any](o Options) postgresio.Ledger {

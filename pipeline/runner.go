@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,15 +12,22 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 )
 
-// The runners of this process. Both load the same; direct, the default, is one
-// line of work from the file to the sink and starts at once, prism is the SDK's own
-// default and spreads ranges over up to 8 of them.
+// The runners. All load the same. Direct, the default, is one line of work from
+// the file to the sink and starts at once; prism, the SDK's own default, spreads
+// ranges over up to 8 of them; both are in this process. Flink and Spark are
+// clusters, reached through Beam's job servers.
 const (
 	RunnerDirect = "direct"
 	RunnerPrism  = "prism"
+	RunnerFlink  = "flink"
+	RunnerSpark  = "spark"
 )
 
-var runners = map[string]func(context.Context, *beam.Pipeline) (beam.PipelineResult, error){
+// Runners are the names of all runners.
+func Runners() []string { return []string{RunnerDirect, RunnerPrism, RunnerFlink, RunnerSpark} }
+
+// inProcess are the runners of this process.
+var inProcess = map[string]func(context.Context, *beam.Pipeline) (beam.PipelineResult, error){
 	RunnerDirect: direct.Execute,
 	RunnerPrism:  prism.Execute,
 }
@@ -31,8 +37,8 @@ func (o Options) runner() string { return cmp.Or(o.Runner, RunnerDirect) }
 // CheckRunner tells whether there is a runner of that name, and whether it can
 // do what the settings ask for.
 func CheckRunner(s Settings, name string) error {
-	if runners[name] == nil {
-		return fmt.Errorf("the runner is %q, allowed are %s", name, strings.Join(slices.Sorted(maps.Keys(runners)), " and "))
+	if !slices.Contains(Runners(), name) {
+		return fmt.Errorf("the runner is %q, allowed are %s", name, strings.Join(Runners(), ", "))
 	}
 	if name != RunnerDirect && s.Postgres.inOrder() {
 		return fmt.Errorf("the runner is %q, which spreads the files over several workers, and without postgres.version_column an upsert "+

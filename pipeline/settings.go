@@ -56,6 +56,8 @@ type StreamingSettings struct {
 	// CheckpointPath is the folder of Flink's checkpoints; on other runners the
 	// ledger in PostgreSQL is the checkpoint.
 	CheckpointPath string
+	// CheckpointInterval is the time between two checkpoints of Flink.
+	CheckpointInterval Duration
 }
 
 // ValidationSettings are those of the rules.
@@ -122,7 +124,8 @@ func DefaultSettings() Settings {
 		},
 		Streaming: StreamingSettings{
 			Input: []string{"data/incoming/*.csv"}, TriggerInterval: Duration(10 * time.Second),
-			MaxFilesPerTrigger: 5, IncludeExisting: true, CheckpointPath: "data/checkpoint",
+			MaxFilesPerTrigger: 5, IncludeExisting: true,
+			CheckpointPath: "data/checkpoint", CheckpointInterval: Duration(10 * time.Second),
 		},
 		CSV:      csvio.DefaultDialect(),
 		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert},

@@ -53,6 +53,7 @@ func (s *Settings) sections() []settingsSection {
 			{"latest_first", boolSetting(&s.Streaming.LatestFirst)},
 			{"include_existing_files", boolSetting(&s.Streaming.IncludeExisting)},
 			{"checkpoint_path", textSetting(&s.Streaming.CheckpointPath, nil)},
+			{"checkpoint_interval", durationSetting(&s.Streaming.CheckpointInterval)},
 		}},
 		{"csv", []settingsKey{
 			{"delimiter", charSetting(&s.CSV.Delimiter)},

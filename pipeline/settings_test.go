@@ -117,7 +117,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		want       []string // a line of the error each
 	}{
 		{"unknown section", "\npostgre:\n  table: x\n", []string{`f:2: found the unknown key "postgre" (did you mean postgres?); allowed are generator, streaming, csv, validation, postgres`}},
-		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, latest_first, include_existing_files, checkpoint_path`}},
+		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, latest_first, include_existing_files, checkpoint_path, checkpoint_interval`}},
 		{"key of another section", "batch_size: 5\n", []string{`f:1: found the unknown key "batch_size" (did you mean generator.batch_size?); allowed are generator, streaming, csv, validation, postgres`}},
 		{"key like no other", "x: 5\n", []string{`f:1: found the unknown key "x"; allowed are generator, streaming, csv, validation, postgres`}},
 		{"a list for a key", "? [a]\n: 5\n", []string{`f:1: found the unknown key a list; allowed are generator, streaming, csv, validation, postgres`}},

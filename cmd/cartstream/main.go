@@ -12,9 +12,11 @@ import (
 
 	"github.com/cartstream/cartstream/internal/embeddedpg"
 	"github.com/cartstream/cartstream/pipeline"
+	"github.com/cartstream/cartstream/pipeline/jobserver"
 )
 
 func main() {
+	jobserver.RunWorkerIfAsked()
 	embeddedpg.RunChildIfAsked()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -118,6 +120,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	root.PersistentFlags().StringVar(&a.pprof, "pprof", "", "address to serve profiles of this process on, such as 127.0.0.1:6060")
 	complete(root, "log-format", "text", "json")
 	complete(root, "log-level", "debug", "info", "warn", "error")
-	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newDeadLetters(a), newVerify(a), newRetry(a), newMigrate(a), newConfig(a))
+	root.AddCommand(newUp(a), newRun(a), newGenerate(a), newStatus(a), newHistory(a), newDeadLetters(a), newVerify(a), newRetry(a), newJob(a), newMigrate(a), newConfig(a))
 	return root
 }

@@ -18,13 +18,21 @@ func newRun(a *app) *cobra.Command {
 	var runner, output string
 	var input []string
 	var drainTimeout time.Duration
+	var cluster *clusterFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the pipeline: load files as they appear, or what is there now",
 		Long: `Loads the files of a pattern into PostgreSQL, as they appear, until it is stopped.
-SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
+SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.
+
+Runners are direct and prism, in this process, and the clusters flink and spark,
+through a job server of Beam's. Where a cluster has the workers in other processes
+(--environment-type), a signal ends this command and not the job.`,
 		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream run
-  cartstream run --available-now --input 'F/*.csv'`,
+  cartstream run --available-now --input 'F/*.csv'
+  cartstream run --runner flink --endpoint localhost:8099
+  cartstream run --runner flink --environment-type PROCESS --environment-config /opt/beam/boot --async
+  cartstream run --runner spark --available-now --runner-option bundle_size=10`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settingsWith(input)
@@ -33,6 +41,10 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			}
 			if err := pipeline.CheckRunner(settings, runner); err != nil {
 				return fmt.Errorf("--runner: %w", err)
+			}
+			on, err := cluster.of(cmd, runner)
+			if err != nil {
+				return err
 			}
 			if err := errors.Join(checkDrainTimeout(drainTimeout), checkOutput(output)); err != nil {
 				return err
@@ -43,7 +55,7 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 			defer cancel()
 			o := pipeline.Options{
 				Settings: settings, Database: pipeline.DatabaseOf(settings),
-				AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner,
+				AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner, Cluster: on,
 			}
 			if err := pipeline.Events(o).Prepare(ctx); err != nil {
 				return endedEarly(err, drain)
@@ -57,11 +69,12 @@ SIGINT and SIGTERM drain: no new file is begun, what is in hand is committed.`,
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
-	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner in this process, direct or prism")
+	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner: direct, prism, flink or spark")
+	cluster = addClusterFlags(cmd)
 	drainTimeoutFlag(cmd, &drainTimeout)
 	outputFlag(cmd, &output)
 	cmd.Flags().Lookup("output").Usage = "what is written to stdout at the end: table (nothing) or json (the totals)"
-	complete(cmd, "runner", pipeline.RunnerDirect, pipeline.RunnerPrism)
+	complete(cmd, "runner", pipeline.Runners()...)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -31,6 +32,7 @@ type Control struct {
 	begin     context.Context
 	beginNone context.CancelFunc
 	memory    *semaphore.Weighted
+	inHand    atomic.Int64
 	backlog   backlog
 	cleanups  []func()
 	// forgotten is set when cleanups were called.
@@ -61,8 +63,8 @@ func Of(run string) *Control {
 	return c
 }
 
-// Forget removes the run's control and calls what was given to AtForget; it is
-// for the one who started the run.
+// Forget removes the run's control, ends its Context, and calls what was given
+// to AtForget; it is for the one who started the run.
 func Forget(run string) {
 	mu.Lock()
 	c := controls[run]
@@ -71,6 +73,7 @@ func Forget(run string) {
 	if c == nil {
 		return
 	}
+	c.stop(errForgotten)
 	c.mu.Lock()
 	cleanups := c.cleanups
 	c.cleanups, c.forgotten = nil, true
@@ -79,6 +82,10 @@ func Forget(run string) {
 		f()
 	}
 }
+
+// errForgotten ends what still goes on when its run has ended: in a process that
+// hosts workers of a cluster those end later.
+var errForgotten = errors.New("the run has ended")
 
 // AtForget has f called when the run is forgotten: for what is kept for the
 // length of a run, such as connections. When it is forgotten already, f is
@@ -159,6 +166,10 @@ func (c *Control) Err() error {
 // its bound; context.Cause tells which.
 func (c *Control) Context() context.Context { return c.hard }
 
+// Begin ends when nothing more is to be begun: when the run drains, and with
+// Context.
+func (c *Control) Begin() context.Context { return c.begin }
+
 // Sleep waits for d and reports true, or false at once when the run drains,
 // fails, or ctx ends.
 func (c *Control) Sleep(ctx context.Context, d time.Duration) bool {
@@ -193,8 +204,23 @@ func (c *Control) Reserve(ctx context.Context, bytes int64) (release func(), ok 
 		c.memory.Release(bytes)
 		return nil, false
 	}
-	return func() { c.memory.Release(bytes) }, true
+	c.Take()
+	return func() {
+		c.Give()
+		c.memory.Release(bytes)
+	}, true
 }
+
+// Take notes that something more is in hand that is to be committed, until Give
+// is called. Who has room (Reserve) has something in hand.
+func (c *Control) Take() { c.inHand.Add(1) }
+
+// Give notes that something that was in hand is committed, or handed on to one
+// who has called Take for it, or given up.
+func (c *Control) Give() { c.inHand.Add(-1) }
+
+// Idle reports whether nothing is in hand. In a run that drains it stays so.
+func (c *Control) Idle() bool { return c.inHand.Load() == 0 }
 
 // Leave notes, by name, what the run was to load and could not even open. It
 // is no reason to end the run, but the one who started it has to know.

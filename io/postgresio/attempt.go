@@ -137,10 +137,11 @@ func (a *attempt) result() *loadResult {
 	r := &loadResult{}
 	touched := map[int64]bool{}
 	for _, u := range a.batch.units {
+		u.counts = counts{}
 		switch {
 		case a.claimed[u]:
-			c := a.countsOf(u)
-			r.counts.add(c)
+			u.counts = a.countsOf(u)
+			r.counts.add(u.counts)
 			r.ranges++
 			r.bytes += fileBytes(u.source)
 			touched[a.ids[u]] = true

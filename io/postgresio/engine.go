@@ -39,6 +39,7 @@ type engine struct {
 	closed   bool
 	writers  sync.WaitGroup
 	refcount int
+	end      sync.Once
 }
 
 // engines are those of this process, by run, database and table.
@@ -64,36 +65,54 @@ func keyOfEngine(opts loadOptions, columns []string) engineKey {
 // acquireEngine returns the engine, started by the first who asks; each must
 // release it.
 func acquireEngine(opts loadOptions, fields []field) (*engine, error) {
+	e, started, err := findEngine(opts, fields)
+	if started {
+		// Workers of a cluster keep their DoFns for as long as they live, also when
+		// that is the process that has submitted the job.
+		e.control.AtForget(func() {
+			engines.Lock()
+			defer engines.Unlock()
+			e.close()
+		})
+	}
+	return e, err
+}
+
+func findEngine(opts loadOptions, fields []field) (e *engine, started bool, err error) {
 	engines.Lock()
 	defer engines.Unlock()
 	k := keyOfEngine(opts, columnsOf(fields))
-	e := engines.m[k]
-	if e == nil {
-		var err error
+	if e = engines.m[k]; e == nil {
 		if e, err = startEngine(opts, fields); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		engines.m[k] = e
+		engines.m[k], started = e, true
 	}
 	e.refcount++
-	return e, nil
+	return e, started, nil
 }
 
-// release gives the engine back; the last one waits for the writers to end.
+// release gives the engine back; the last one closes it.
 func (e *engine) release() {
 	engines.Lock()
 	defer engines.Unlock()
-	e.refcount--
-	if e.refcount > 0 {
-		return
+	if e.refcount--; e.refcount == 0 {
+		e.close()
 	}
-	delete(engines.m, keyOfEngine(e.opts, e.columns))
-	e.mu.Lock()
-	e.closed = true
-	e.changed.Broadcast()
-	e.mu.Unlock()
-	e.writers.Wait()
-	e.pool.Close()
+}
+
+// close waits for the writers to end, and ends the connections. What is added
+// later is never loaded. The lock of engines is held.
+func (e *engine) close() {
+	e.end.Do(func() {
+		delete(engines.m, keyOfEngine(e.opts, e.columns))
+		e.mu.Lock()
+		e.closed = true
+		e.changed.Broadcast()
+		e.mu.Unlock()
+		e.writers.Wait()
+		e.pool.Close()
+	})
 }
 
 func startEngine(opts loadOptions, fields []field) (*engine, error) {
@@ -140,6 +159,7 @@ func (e *engine) add(u *unit) {
 		e.since = time.Now()
 		time.AfterFunc(e.opts.FlushAge, e.wake)
 	}
+	e.control.Take()
 	e.open.add(u)
 	e.changed.Broadcast()
 }
@@ -191,6 +211,7 @@ func (e *engine) write() {
 		for _, u := range b.units {
 			e.spare.give(u)
 			u.done(committed)
+			e.control.Give()
 		}
 	}
 }

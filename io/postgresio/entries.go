@@ -267,9 +267,9 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 		if fault == nil {
 			fault = &record.Fault{Code: status[u.marker], Message: "the file was changed while it was read; the new version is loaded"}
 		}
-		if _, err := tx.Exec(ctx, `insert into cartstream.file_outcomes (file_id, fingerprint, status, code, message, line_number, column_name)
-			values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7, ''))`,
-			id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message), u.source.FailureLine, validText(fault.Column)); err != nil {
+		if _, err := tx.Exec(ctx, `insert into cartstream.file_outcomes (file_id, fingerprint, status, code, message, line_number, column_name, run)
+			values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7, ''), $8)`,
+			id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message), u.source.FailureLine, validText(fault.Column), a.e.opts.Run); err != nil {
 			return err
 		}
 	}
@@ -280,9 +280,9 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 // reports false when the entry is there: an earlier attempt's COMMIT came
 // through, of a load that claims no range and so could not tell before.
 func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) (bool, error) {
-	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, stale, dead_letters, seconds)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
-		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.stale, r.dead, took.Seconds())
+	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, stale, dead_letters, seconds, run)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing`,
+		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.stale, r.dead, took.Seconds(), a.e.opts.Run)
 	entered := tag.RowsAffected() == 1
 	if err == nil && !entered {
 		a.logCommittedBefore(ctx)

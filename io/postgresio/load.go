@@ -150,6 +150,7 @@ type loadFn[T any] struct {
 
 	mu        sync.Mutex
 	committed []*record.Range // not emitted yet
+	counted   counts          // not added to Beam's counters yet
 }
 
 // Setup connects and matches T with the table. What goes wrong ends the run
@@ -182,14 +183,14 @@ func (fn *loadFn[T]) StartBundle(context.Context, func(record.Range)) error {
 
 // ProcessElement collects a record or, at a range's end, hands the range on and
 // emits those that are committed by now: a bundle may last as long as the run.
-func (fn *loadFn[T]) ProcessElement(_ context.Context, r *record.Record[T], emit func(record.Range)) error {
+func (fn *loadFn[T]) ProcessElement(ctx context.Context, r *record.Record[T], emit func(record.Range)) error {
 	if r.Data() {
 		return fn.collect(r)
 	}
 	if fn.engine.control.Context().Err() != nil {
 		return fn.notCommitted()
 	}
-	fn.emitCommitted(emit)
+	fn.emitCommitted(ctx, emit)
 	return fn.finish(r)
 }
 
@@ -243,7 +244,7 @@ func (fn *loadFn[T]) finish(r *record.Record[T]) error {
 }
 
 // FinishBundle returns when all ranges of the bundle are committed.
-func (fn *loadFn[T]) FinishBundle(_ context.Context, emit func(record.Range)) error {
+func (fn *loadFn[T]) FinishBundle(ctx context.Context, emit func(record.Range)) error {
 	if fn.current != nil {
 		return fusionError(fn.current)
 	}
@@ -261,7 +262,7 @@ func (fn *loadFn[T]) FinishBundle(_ context.Context, emit func(record.Range)) er
 	if fn.lost.Load() {
 		return fn.notCommitted()
 	}
-	fn.emitCommitted(emit)
+	fn.emitCommitted(ctx, emit)
 	return nil
 }
 
@@ -273,16 +274,18 @@ func (fn *loadFn[T]) done(u *unit, committed bool) {
 	case u.marker == record.KindRangeEnd:
 		fn.mu.Lock()
 		fn.committed = append(fn.committed, u.source)
+		fn.counted.add(u.counts)
 		fn.mu.Unlock()
 	}
 	fn.handed.Done()
 }
 
-func (fn *loadFn[T]) emitCommitted(emit func(record.Range)) {
+func (fn *loadFn[T]) emitCommitted(ctx context.Context, emit func(record.Range)) {
 	fn.mu.Lock()
-	committed := fn.committed
-	fn.committed = nil
+	committed, counted := fn.committed, fn.counted
+	fn.committed, fn.counted = nil, counts{}
 	fn.mu.Unlock()
+	counted.report(ctx, int64(len(committed)))
 	for _, r := range committed {
 		emit(*r)
 	}

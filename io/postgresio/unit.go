@@ -21,6 +21,9 @@ type unit struct {
 	tuples []byte
 	// dead are the dead letters that came along the line.
 	dead []record.DeadLetter
+	// counts are what became of the records, once the unit is committed; none
+	// where somebody else had committed it before.
+	counts counts
 	// done is called once: when the unit is committed or found to be so, or
 	// when it never will be.
 	done func(committed bool)

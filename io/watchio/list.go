@@ -24,6 +24,13 @@ func List[L Ledger](s beam.Scope, pattern string, ledger L, opts ...Option) beam
 	return beam.ParDo(s, fn, beam.Impulse(s))
 }
 
+// unreadableCounter tells what control.Leave can't where List runs in another
+// process than the one that asked for it.
+var unreadableCounter = beam.NewCounter("cartstream", UnreadableCounter)
+
+// UnreadableCounter is the name of the Beam counter of what List could not open.
+const UnreadableCounter = "unreadable"
+
 // listFn is no SDF: a process continuation in its signature would make the
 // pipeline unbounded, even if it never resumed.
 type listFn[L Ledger] struct {
@@ -66,6 +73,7 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 	for _, r := range []reports{poller.unlisted, poller.unopened} {
 		for path := range r.seen {
 			control.Leave(path)
+			unreadableCounter.Inc(ctx, 1)
 		}
 	}
 	return nil

@@ -12,6 +12,9 @@ const (
 	defaultMaxFilesPerTrigger = 5
 	// minTriggerInterval keeps an interval of 0 from being a busy loop.
 	minTriggerInterval = 10 * time.Millisecond
+	// maxQuiet is how long a call that finds nothing goes on where it can be
+	// resumed: a checkpoint of Flink waits for its end.
+	maxQuiet = 30 * time.Second
 	// maxInFlight bounds the state that is kept between two polls.
 	maxInFlight = 1000
 	// retryBackoff is the least time between two tries of a file that could not
@@ -39,7 +42,7 @@ type settings struct {
 	Blocking bool
 }
 
-// Option changes how Watch or List works.
+// Option changes how Watch, List or Batches works.
 type Option func(*settings)
 
 // WithRun names the run whose control (draining, failure) is obeyed. The
@@ -65,13 +68,13 @@ func WithTriggerInterval(d time.Duration) Option {
 	return func(s *settings) { s.TriggerInterval = d }
 }
 
-// WithMaxFilesPerTrigger bounds how many files a poll of Watch hands on; 5 by
+// WithMaxFilesPerTrigger bounds how many files a poll of Watch or Batches hands on; 5 by
 // default. List has no such bound.
 func WithMaxFilesPerTrigger(n int) Option {
 	return func(s *settings) { s.MaxFilesPerTrigger = n }
 }
 
-// WithMaxBytesPerTrigger bounds the size of the files that a poll of Watch hands
+// WithMaxBytesPerTrigger bounds the size of the files that a poll of Watch or Batches hands
 // on, together; by default, and with 0, it is unbounded. The first file of a poll
 // is handed on whatever its size. A file that does not fit waits for the next
 // poll, and those after it do too. List has no such bound.

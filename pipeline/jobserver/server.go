@@ -1,0 +1,142 @@
+// Package jobserver runs pipelines on Flink and Spark through Beam's job
+// servers: it submits them with the runner's own options, which the Go SDK's
+// runner can't pass on, follows them, and cancels them.
+//
+//	server, err := jobserver.Dial(ctx, "localhost:8099")
+//	job, err := server.Submit(ctx, p, jobserver.Submission{
+//		Name: "orders", Environment: jobserver.Environment{Type: jobserver.Loopback},
+//		Options: map[string]any{"streaming": true, "checkpointing_interval": 10_000},
+//	})
+//	err = job.Wait(ctx)
+//
+// A program whose binary is to work for a cluster calls RunWorkerIfAsked first.
+package jobserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// The waiting of Dial: how often a job server is tried, and how long each time.
+const (
+	dialTries = 30
+	dialBound = 2 * time.Second
+)
+
+// Server is a connection to a job server.
+type Server struct {
+	endpoint string
+	conn     *grpc.ClientConn
+	jobs     jobpb.JobServiceClient
+}
+
+// Dial waits until the job server at endpoint, a host and a port, answers: 30
+// tries of 2 s, each logged. Close must follow.
+func Dial(ctx context.Context, endpoint string) (*Server, error) {
+	if err := CheckEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		conn, err := grpcx.Dial(ctx, endpoint, dialBound)
+		switch {
+		case err == nil:
+			return &Server{endpoint: endpoint, conn: conn, jobs: jobpb.NewJobServiceClient(conn)}, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case try == dialTries:
+			return nil, fmt.Errorf("there is no job server at %s: gave up after %d tries of %s; start one (docs/runners.md says how), or name another by --endpoint",
+				endpoint, dialTries, dialBound)
+		}
+		slog.WarnContext(ctx, fmt.Sprintf("Waiting for the job server at %s (try %d of %d)", endpoint, try, dialTries))
+		if errors.Is(err, context.DeadlineExceeded) {
+			continue // it has waited
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(dialBound):
+		}
+	}
+}
+
+// CheckEndpoint tells whether endpoint is a host and a port.
+func CheckEndpoint(endpoint string) error {
+	if _, port, err := net.SplitHostPort(endpoint); err != nil || port == "" {
+		return fmt.Errorf("the endpoint is %q, allowed is the host and port of a job server, as in localhost:8099", endpoint)
+	}
+	return nil
+}
+
+// Close ends the connection; jobs go on.
+func (s *Server) Close() error { return s.conn.Close() }
+
+// JobInfo is what the job server says of a job.
+type JobInfo struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+}
+
+// Jobs returns the jobs that the job server knows: those it was given since it
+// was started.
+func (s *Server) Jobs(ctx context.Context) ([]JobInfo, error) {
+	resp, err := s.jobs.GetJobs(ctx, &jobpb.GetJobsRequest{})
+	if err != nil {
+		return nil, s.failed("listing its jobs", err)
+	}
+	jobs := make([]JobInfo, 0, len(resp.GetJobInfo()))
+	for _, j := range resp.GetJobInfo() {
+		jobs = append(jobs, JobInfo{ID: j.GetJobId(), Name: j.GetJobName(), State: j.GetState().String()})
+	}
+	return jobs, nil
+}
+
+// cancelPause is the time between two looks at a job that is being cancelled.
+const cancelPause = 100 * time.Millisecond
+
+// Cancel cancels a job and returns when it has ended, in whatever way.
+func (s *Server) Cancel(ctx context.Context, id string) error {
+	resp, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id})
+	for state := resp.GetState(); ; {
+		switch {
+		case status.Code(err) == codes.NotFound:
+			return fmt.Errorf("the job server at %s knows no job %s; 'cartstream job list' shows those it knows", s.endpoint, id)
+		case err != nil:
+			return s.failed("cancelling job "+id, err)
+		case ended(state):
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(cancelPause):
+		}
+		var event *jobpb.JobStateEvent
+		event, err = s.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: id})
+		state = event.GetState()
+	}
+}
+
+// ended reports whether a job in that state does nothing more.
+func ended(state jobpb.JobState_Enum) bool {
+	switch state {
+	case jobpb.JobState_DONE, jobpb.JobState_FAILED, jobpb.JobState_CANCELLED, jobpb.JobState_DRAINED, jobpb.JobState_UPDATED:
+		return true
+	}
+	return false
+}
+
+// failed words an error of a call.
+func (s *Server) failed(doing string, err error) error {
+	return fmt.Errorf("the job server at %s, %s: %w", s.endpoint, doing, err)
+}
