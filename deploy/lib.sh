@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What the scripts in this folder share. It is sourced, never run; who sources
-# it has set -euo pipefail, and sets me to its own name for messages.
+# it sets me to its own name, for messages.
 
+set -euo pipefail
 : "${me:?}"
 deploy=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=versions.env
@@ -90,8 +91,10 @@ fetch() {
     rm -rf "$fetched".part.*
   fi
   if [ ! -d "$fetched" ]; then
+    # shellcheck disable=SC2064 # of the path as it is now
+    trap "rm -rf '$part'" EXIT
     mkdir "$part"
-    "$1" "$part" || { rm -rf "$part" && exit 1; }
+    "$1" "$part"
     # Where there is no flock the other may have been first.
     mv "$part" "$fetched" 2>/dev/null || [ -d "$fetched" ]
   fi
@@ -104,7 +107,10 @@ hash_of() { cat "$@" | git hash-object --stdin | cut -c 1-12; }
 # the agent that keeps them on the loopback address.
 job_server_jars() {
   local pom=$1 name=$2
-  fill() { copy_jars "$pom" "$1" && compile_agent "$1"; }
+  fill() {
+    copy_jars "$pom" "$1"
+    compile_agent "$1"
+  }
   fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/LoopbackOnly.java")" fill
 }
 
@@ -120,21 +126,19 @@ copy_jars() {
     "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$run/maven.log" 2>&1
   ended maven "$started"
   if [ "$status" -ne 0 ]; then
-    say "Maven could not fetch the jars of Beam's job server; is its repository within reach? $(grep -m 1 ERROR "$run/maven.log")"
-    return 1
+    die "Maven could not fetch the jars of Beam's job server; is its repository within reach? $(grep -m 1 ERROR "$run/maven.log")"
   fi
 }
 
 compile_agent() {
   need "${java%java}javac" "compiles the agent that keeps Beam's services on 127.0.0.1, once" \
     'install a JDK rather than a JRE (on Debian and Ubuntu openjdk-17-jdk-headless)'
-  (
-    cd "$1" && mkdir agent &&
-      "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/LoopbackOnly.java" &&
-      printf 'Premain-Class: LoopbackOnly\nClass-Path: %s\n' byte-buddy-*.jar >manifest &&
-      "${java%java}jar" --create --file loopback-only.jar --manifest manifest -C agent . &&
-      rm -r agent manifest
-  )
+  cd "$1"
+  mkdir agent
+  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/LoopbackOnly.java"
+  printf 'Premain-Class: LoopbackOnly\nClass-Path: %s\n' byte-buddy-*.jar >manifest
+  "${java%java}jar" --create --file loopback-only.jar --manifest manifest -C agent .
+  rm -r agent manifest
 }
 
 # --- processes ---
@@ -217,10 +221,18 @@ signal() {
 gone() {
   local i
   for ((i = 0; i < $2; i++)); do
-    kill -0 -- "$1" 2>/dev/null || return 0
+    alive "$1" || return 0
     pause 0.1
   done
   return 1
+}
+
+# alive PROCESS, or -GROUP. What has ended and only waits to be noticed by its
+# parent (which may take its time after the JVM between has gone) is not alive.
+alive() {
+  kill -0 -- "$1" 2>/dev/null || return 1
+  { ps -A -o pid= -o pgid= -o stat= 2>/dev/null || true; } |
+    awk -v id="$1" '($1 == id || "-" $2 == id) && $3 !~ /^Z/ { found = 1 } END { exit NR && !found }'
 }
 
 # A sleep that ends with a signal to the script, and does not hold the pipe.
@@ -230,6 +242,13 @@ pause() {
 }
 
 # --- job servers ---
+
+# Loggers whose warnings say nothing to a user.
+quiet=(
+  org.apache.beam.runners.jobsubmission.InMemoryJobService # a folder to be removed was never made
+  org.apache.flink.runtime.security.token                  # no Kerberos
+  org.apache.flink.runtime.webmonitor                      # no web page
+)
 
 # serve CLASS CLASSPATH ARGUMENT...: runs a job server until it ends or the
 # script is told to. Its own log goes to stderr from warnings on; where it
@@ -246,6 +265,7 @@ org.apache.beam.runners.jobsubmission.JobServerDriver.level = INFO
 org.apache.beam.runners.jobsubmission.JobServerDriver.handlers = java.util.logging.FileHandler
 java.util.logging.FileHandler.pattern = $run/started.log
 java.util.logging.FileHandler.formatter = java.util.logging.SimpleFormatter
+$(printf '%s.level = SEVERE\n' "${quiet[@]}")
 END
   start jobserver "$java" "${java_options[@]}" "-javaagent:$fetched/loopback-only.jar" \
     "-Djava.io.tmpdir=$run/tmp" "-Djava.util.logging.config.file=$run/logging.properties" \
