@@ -1,0 +1,292 @@
+# shellcheck shell=bash
+# What the scripts in this folder share. It is sourced, never run; who sources
+# it sets me to its own name, for messages.
+
+set -euo pipefail
+: "${me:?}"
+deploy=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=versions.env
+. "$deploy/versions.env"
+
+say() { printf '%s: %s\n' "$me" "$*" >&2; }
+
+die() {
+  say "$*"
+  exit 1
+}
+
+wrong_usage() {
+  say "$* (--help has examples)"
+  exit 2
+}
+
+# --- options ---
+
+# value "$@": the value of the option $1.
+value() {
+  if [ $# -lt 2 ]; then
+    wrong_usage "$1 needs a value"
+  fi
+  printf '%s\n' "$2"
+}
+
+# number OPTION VALUE LEAST MOST
+number() {
+  if ! [[ $2 =~ ^[0-9]{1,9}$ ]] || [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
+    wrong_usage "$1 takes a number from $3 to $4, not '$2'"
+  fi
+}
+
+# free OPTION PORT: refuses a port of 127.0.0.1 that somebody listens on.
+free() {
+  if (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; then
+    die "port $2 is taken; choose another with $1"
+  fi
+}
+
+# folder OPTION DIR: the absolute path of a folder, made where it is not there.
+folder() {
+  mkdir -p -- "$2" 2>/dev/null || die "$1: cannot make the folder $2"
+  (cd -- "$2" && pwd)
+}
+
+# --- what has to be there ---
+
+# need PROGRAM WHAT_FOR HOW_TO_GET
+need() {
+  command -v "$1" >/dev/null || die "$1 is missing: it $2; $3"
+}
+
+# Sets java to the program, and refuses versions that are known not to do.
+need_java() {
+  local how='install a JDK 17 (on Debian and Ubuntu openjdk-17-jdk-headless), or set JAVA_HOME' version
+  java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+  need "$java" "runs $1" "$how"
+  version=$("$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+  if [ "${version:-0}" -lt 11 ] || [ "$version" -gt 17 ]; then
+    die "$1 needs Java 11 to 17, and $java is ${version:-of no known version}; $how"
+  fi
+}
+
+# --- the cache ---
+
+# fetched NAME FUNCTION: sets fetched to a folder of the cache that FUNCTION has
+# filled, once: it works on a folder beside it, which is renamed when it is
+# complete. A second caller waits for the first.
+fetched() {
+  local home=${XDG_CACHE_HOME:-${HOME:?neither XDG_CACHE_HOME nor HOME is set}/.cache}/cartstream/deploy
+  fetched=$home/$1
+  if [ ! -d "$fetched" ]; then
+    mkdir -p "$home" || die "cannot make the cache $home; XDG_CACHE_HOME can name another place"
+    # In the background, since a signal is heeded while bash waits.
+    fetch "$2" 8>"$fetched.lock" 9>&- &
+    wait $!
+  fi
+}
+
+fetch() {
+  local part=$fetched.part.$$
+  if command -v flock >/dev/null; then
+    flock 8
+    rm -rf "$fetched".part.*
+  fi
+  if [ ! -d "$fetched" ]; then
+    # shellcheck disable=SC2064 # of the path as it is now
+    trap "rm -rf '$part'" EXIT
+    mkdir "$part"
+    "$1" "$part"
+    # Where there is no flock the other may have been first.
+    mv "$part" "$fetched" 2>/dev/null || [ -d "$fetched" ]
+  fi
+}
+
+# hash_of FILE...: the first characters of their hash, for names in the cache.
+hash_of() { cat "$@" | git hash-object --stdin | cut -c 1-12; }
+
+# job_server_jars POM: sets fetched to a folder with the jars of a pom, and with
+# the agent that keeps them on the loopback address.
+job_server_jars() {
+  local pom=$1 name=$2
+  fill() {
+    copy_jars "$pom" "$1"
+    compile_agent "$1"
+  }
+  fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/LoopbackOnly.java")" fill
+}
+
+copy_jars() {
+  need mvn "fetches the jars of Beam's job server" 'install Maven (on Debian and Ubuntu: maven)'
+  say 'fetching jars with Maven, once (about a minute)'
+  start maven mvn --batch-mode --quiet -Dstyle.color=never --file "$1" dependency:copy-dependencies \
+    -DincludeScope=runtime "-DoutputDirectory=$2" \
+    "-Dbeam.version=$BEAM_VERSION" \
+    "-Dflink.version=$FLINK_VERSION" "-Dflink.line=${FLINK_VERSION%.*}" \
+    "-Dspark.version=$SPARK_VERSION" \
+    "-Dslf4j.version=$SLF4J_VERSION" \
+    "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$run/maven.log" 2>&1
+  ended maven "$started"
+  if [ "$status" -ne 0 ]; then
+    die "Maven could not fetch the jars of Beam's job server; is its repository within reach? $(grep -m 1 ERROR "$run/maven.log")"
+  fi
+}
+
+compile_agent() {
+  need "${java%java}javac" "compiles the agent that keeps Beam's services on 127.0.0.1, once" \
+    'install a JDK rather than a JRE (on Debian and Ubuntu openjdk-17-jdk-headless)'
+  cd "$1"
+  mkdir agent
+  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/LoopbackOnly.java"
+  printf 'Premain-Class: LoopbackOnly\nClass-Path: %s\n' byte-buddy-*.jar >manifest
+  "${java%java}jar" --create --file loopback-only.jar --manifest manifest -C agent .
+  rm -r agent manifest
+}
+
+# --- processes ---
+#
+# Each JVM leads a process group, in which its workers are too. A guard in a
+# group of its own ends the groups when the script has gone, in whatever way: it
+# waits for the end of a pipe that only the script holds open.
+
+# Sets run to the folder of this run, and starts its guard.
+guarded() {
+  run=$(mktemp -d "${TMPDIR:-/tmp}/cartstream-deploy.XXXXXX")
+  mkdir "$run/groups" "$run/tmp"
+  mkfifo "$run/alive"
+  set -m
+  guard <"$run/alive" &
+  guard_pid=$!
+  set +m
+  exec 9>"$run/alive"
+  trap finish EXIT
+  trap 'exit 0' HUP INT TERM
+}
+
+guard() {
+  trap '' HUP INT TERM
+  read -r _ || true
+  local file
+  for file in "$run"/groups/*; do
+    [ ! -e "$file" ] || kill -TERM "$(cat "$file")" 2>/dev/null || true
+  done
+  for file in "$run"/groups/*; do
+    [ ! -e "$file" ] || end_group "$(cat "$file")"
+  done
+  rm -rf "$run"
+}
+
+finish() {
+  local status=$?
+  trap '' HUP INT TERM
+  exec 9>&-
+  wait "$guard_pid" || true
+  exit "$status"
+}
+
+# start NAME COMMAND...: runs it in a group of its own, which the guard knows of
+# before the pipe is let go of. Sets started to its process.
+start() {
+  local name=$1
+  shift
+  set -m
+  # shellcheck disable=SC2016 # for sh to expand
+  sh -c 'echo $$ >"$0" && exec 9>&- && exec "$@"' "$run/groups/$name" "$@" </dev/null &
+  started=$!
+  set +m
+}
+
+# ended NAME PROCESS: takes note that a process has ended, and ends its group.
+# Sets status to its exit status.
+ended() {
+  status=0
+  wait "$2" 2>/dev/null || status=$?
+  end_group "$2"
+  rm -f "$run/groups/$1"
+}
+
+# The leader is asked first: a JVM stops its workers, and they may finish.
+end_group() {
+  signal TERM "$1" 100
+  signal TERM "-$1" 20
+  signal KILL "-$1" 50
+}
+
+# signal NAME PROCESS TENTHS: sends it, and waits so long for it to be heeded.
+signal() {
+  if kill "-$1" -- "$2" 2>/dev/null; then
+    gone "$2" "$3" || true
+  fi
+}
+
+# gone PROCESS TENTHS: waits until a process, or all of a group, are gone.
+gone() {
+  local i
+  for ((i = 0; i < $2; i++)); do
+    alive "$1" || return 0
+    pause 0.1
+  done
+  return 1
+}
+
+# alive PROCESS, or -GROUP. What has ended and only waits to be noticed by its
+# parent (which may take its time after the JVM between has gone) is not alive.
+alive() {
+  kill -0 -- "$1" 2>/dev/null || return 1
+  { ps -A -o pid= -o pgid= -o stat= 2>/dev/null || true; } |
+    awk -v id="$1" '($1 == id || "-" $2 == id) && $3 !~ /^Z/ { found = 1 } END { exit NR && !found }'
+}
+
+# A sleep that ends with a signal to the script, and does not hold the pipe.
+pause() {
+  sleep "$1" 9>&- &
+  wait $! || true
+}
+
+# --- job servers ---
+
+# Loggers whose warnings say nothing to a user.
+quiet=(
+  org.apache.beam.runners.jobsubmission.InMemoryJobService # a folder to be removed was never made
+  org.apache.flink.runtime.security.token                  # no Kerberos
+  org.apache.flink.runtime.webmonitor                      # no web page
+)
+
+# serve CLASS CLASSPATH ARGUMENT...: runs a job server until it ends or the
+# script is told to. Its own log goes to stderr from warnings on; where it
+# listens is found in a file.
+serve() {
+  local class=$1 classpath=$2 address=''
+  shift 2
+  cat >"$run/logging.properties" <<END
+handlers = java.util.logging.ConsoleHandler
+.level = WARNING
+java.util.logging.SimpleFormatter.format = %1\$tF %1\$tT.%1\$tL %4\$s %3\$s: %5\$s%6\$s%n
+java.util.logging.ConsoleHandler.level = WARNING
+org.apache.beam.runners.jobsubmission.JobServerDriver.level = INFO
+org.apache.beam.runners.jobsubmission.JobServerDriver.handlers = java.util.logging.FileHandler
+java.util.logging.FileHandler.pattern = $run/started.log
+java.util.logging.FileHandler.formatter = java.util.logging.SimpleFormatter
+$(printf '%s.level = SEVERE\n' "${quiet[@]}")
+END
+  start jobserver "$java" "${java_options[@]}" "-javaagent:$fetched/loopback-only.jar" \
+    "-Djava.io.tmpdir=$run/tmp" "-Djava.util.logging.config.file=$run/logging.properties" \
+    -cp "$classpath" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
+  while [ -z "$address" ] && kill -0 "$started" 2>/dev/null; do
+    pause 0.2
+    address=$(sed -n 's/.*JobService started on //p' "$run/started.log" 2>/dev/null) || true
+  done
+  if [ -n "$address" ]; then
+    say "ready on $address"
+  fi
+  wait "$started" 2>/dev/null || true
+  ended jobserver "$started"
+  die "the job server has ended, status $status"
+}
+
+# opened PACKAGE...: adds to java_options what lets code into packages of
+# java.base that Java 17 keeps shut.
+opened() {
+  local package
+  for package in "$@"; do
+    java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+  done
+}
