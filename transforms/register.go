@@ -11,7 +11,6 @@ import (
 )
 
 func init() {
-	beam.RegisterType(reflect.TypeFor[record.DeadLetter]())
 	register.Emitter1[record.DeadLetter]()
 }
 

@@ -13,8 +13,6 @@ import (
 )
 
 func init() {
-	beam.RegisterType(reflect.TypeFor[record.Work]())
-	beam.RegisterType(reflect.TypeFor[record.Range]())
 	register.Emitter1[record.Range]()
 }
 

@@ -19,7 +19,6 @@ import (
 )
 
 func init() {
-	beam.RegisterType(reflect.TypeFor[record.Range]())
 	register.Emitter1[record.Range]()
 }
 

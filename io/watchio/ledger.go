@@ -8,14 +8,18 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
 func init() {
-	beam.RegisterType(reflect.TypeFor[record.Work]())
-	beam.RegisterType(reflect.TypeFor[Restriction]())
+	beam.RegisterCoder(reflect.TypeFor[Restriction](), encodeRestriction, decodeRestriction)
 	register.Emitter1[record.Work]()
 }
+
+// A restriction is bytes for a runner; see dofn.Encode.
+func encodeRestriction(r Restriction) ([]byte, error) { return dofn.Encode(r) }
+func decodeRestriction(b []byte) (Restriction, error) { return dofn.Decode[Restriction](b) }
 
 // lookupBatch is how many files a ledger is asked about at once.
 const lookupBatch = 1000
