@@ -25,6 +25,9 @@ const DefaultEndpoint = "localhost:8099"
 type Cluster struct {
 	// Endpoint is the job server's host and port; empty is DefaultEndpoint.
 	Endpoint string
+	// FlinkREST is the address of Flink's own REST service; empty is
+	// jobserver.DefaultFlinkREST.
+	FlinkREST string
 	// JobName is shown by the cluster; empty is "cartstream".
 	JobName string
 	// Environment says where the workers run; by default in this process.
@@ -57,6 +60,9 @@ func (c Cluster) Check(runner string) error {
 		return nil
 	}
 	errs := []error{jobserver.CheckEndpoint(c.endpoint()), c.Environment.Check()}
+	if c.FlinkREST != "" {
+		errs = append(errs, jobserver.CheckFlinkREST(c.FlinkREST))
+	}
 	if c.Parallelism < 0 {
 		errs = append(errs, fmt.Errorf("the parallelism is %d, must be 1 or more, or 0 for the cluster's own", c.Parallelism))
 	}
@@ -88,7 +94,23 @@ func (o *Options) submission() jobserver.Submission {
 		options["savepoint_path"] = o.Cluster.SavepointPath
 	}
 	maps.Copy(options, o.Cluster.Options)
-	return jobserver.Submission{Name: o.Cluster.JobName, Environment: o.Cluster.Environment, Options: options}
+	rest := ""
+	if o.runner() == RunnerFlink {
+		rest = cmp.Or(o.Cluster.FlinkREST, jobserver.DefaultFlinkREST)
+	}
+	return jobserver.Submission{FlinkREST: rest, Name: o.Cluster.JobName, Environment: o.Cluster.Environment, Level: o.jobLevel(), Options: options}
+}
+
+// microBatched tells that the run is a job for each batch of files.
+func (o *Options) microBatched() bool { return o.runner() == RunnerSpark && !o.AvailableNow }
+
+// jobLevel is the level of what is logged of a job: of one among many, a line at
+// its end is enough.
+func (o *Options) jobLevel() slog.Level {
+	if o.microBatched() {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // folderURL is the URL of a folder: Flink takes no relative paths.
@@ -111,7 +133,7 @@ func (f Flow[T, R]) onCluster(ctx context.Context, control *runctl.Control) erro
 		return unlessDraining(control, err)
 	}
 	defer func() { _ = server.Close() }() // nothing is left to be said there
-	if o.runner() == RunnerSpark && !o.AvailableNow {
+	if o.microBatched() {
 		return f.microBatches(ctx, control, server)
 	}
 	p, s := beam.NewPipelineWithRoot()
@@ -138,7 +160,6 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 		return unlessDraining(control, err)
 	}
 	defer job.Close()
-	slog.Info("Submitted a job to "+o.runner(), "job", job.ID, "endpoint", o.Cluster.endpoint())
 	if o.Cluster.Async {
 		o.tellHowToCancel(job)
 		return nil
@@ -217,7 +238,7 @@ func (o *Options) settle(ctx context.Context, job *jobserver.Job, err error) err
 	if metricsErr != nil {
 		slog.Debug("There are no metrics of the job", "error", metricsErr)
 	} else {
-		slog.Info("Beam's metrics of the job", "job", job.ID, "records", counters["records"], "ranges", counters["ranges"], "dead_letters", counters["dead_letters"])
+		slog.Log(ctx, o.jobLevel(), "Beam's metrics of the job", "job", job.ID, "records", counters["records"], "ranges", counters["ranges"], "dead_letters", counters["dead_letters"])
 	}
 	if !o.Cluster.loopback() {
 		o.unreadable += counters[watchio.UnreadableCounter]

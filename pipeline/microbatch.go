@@ -36,14 +36,17 @@ func (f Flow[T, R]) microBatches(ctx context.Context, control *runctl.Control, s
 		if len(batch) == 0 || err != nil {
 			return err
 		}
-		start := time.Now()
+		start, before := time.Now(), o.totals(true)
 		p, s := beam.NewPipelineWithRoot()
 		f.build(s, watchio.Given(s, batch))
 		err = o.runJob(ctx, control, server, p)
 		failed := (*jobserver.Error)(nil)
 		switch {
 		case err == nil:
-			slog.Info(fmt.Sprintf("Micro-batch %d: %d files in %.2fs", n, len(batch), time.Since(start).Seconds()))
+			t := o.totals(true)
+			slog.Info(fmt.Sprintf("Micro-batch %d: Processed %d files, %d records, inserted %d in %.2fs", n, len(batch),
+				t.Records-before.Records, t.Inserted-before.Inserted, time.Since(start).Seconds()),
+				"duplicates", t.Duplicates-before.Duplicates, "dead_letters", t.DeadLetters-before.DeadLetters)
 			waits.Reset()
 			continue
 		case !errors.As(err, &failed) && !errors.Is(err, jobserver.ErrCancelled):

@@ -24,6 +24,7 @@ func addClusterFlags(cmd *cobra.Command) *clusterFlags {
 	c := &clusterFlags{}
 	flags := pflag.NewFlagSet("cluster", pflag.ContinueOnError)
 	endpointFlag(flags, &c.cluster.Endpoint)
+	flinkRESTFlag(flags, &c.cluster.FlinkREST, jobserver.DefaultFlinkREST)
 	flags.StringVar(&c.cluster.JobName, "job-name", "cartstream", "name of the job")
 	flags.StringVar(&c.cluster.Environment.Type, "environment-type", jobserver.Loopback,
 		"where the workers run: LOOPBACK (in this process), PROCESS, DOCKER or EXTERNAL")
@@ -43,6 +44,10 @@ func addClusterFlags(cmd *cobra.Command) *clusterFlags {
 
 func endpointFlag(flags *pflag.FlagSet, endpoint *string) {
 	flags.StringVar(endpoint, "endpoint", pipeline.DefaultEndpoint, "host and port of the job server")
+}
+
+func flinkRESTFlag(flags *pflag.FlagSet, address *string, value string) {
+	flags.StringVar(address, "flink-rest", value, "host and port, or ports, of Flink's own REST service, by which jobs are cancelled and restarts told")
 }
 
 // dashes takes Beam's own spelling of its flags, --environment_type, too.

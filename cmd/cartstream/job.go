@@ -64,7 +64,7 @@ func writeJobs(a *app, jobs []jobserver.JobInfo) error {
 }
 
 func newJobCancel() *cobra.Command {
-	var endpoint string
+	var endpoint, rest string
 	cmd := &cobra.Command{
 		Use:   "cancel JOB",
 		Short: "Cancel a job; what it has not committed is loaded by the next run",
@@ -72,8 +72,13 @@ func newJobCancel() *cobra.Command {
   cartstream job cancel --endpoint flink:8099 cartstream_94cf7a2c-4f4d`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if rest != "" {
+				if err := jobserver.CheckFlinkREST(rest); err != nil {
+					return fmt.Errorf("--flink-rest: %w", err)
+				}
+			}
 			return withServer(cmd.Context(), endpoint, func(s *jobserver.Server) error {
-				if err := s.Cancel(cmd.Context(), args[0]); err != nil {
+				if err := s.Cancel(cmd.Context(), args[0], rest); err != nil {
 					return err
 				}
 				slog.Info("Cancelled the job", "job", args[0])
@@ -82,6 +87,7 @@ func newJobCancel() *cobra.Command {
 		},
 	}
 	endpointFlag(cmd.Flags(), &endpoint)
+	flinkRESTFlag(cmd.Flags(), &rest, "")
 	return cmd
 }
 

@@ -18,10 +18,13 @@ type Job struct {
 	server   *Server
 	pipeline *pipepb.Pipeline
 	workers  *workers
+	level    slog.Level
+	// flinkREST is empty on other runners.
+	flinkREST string
 }
 
 // ErrCancelled is the end of a job that was cancelled.
-var ErrCancelled = errors.New("the job was cancelled")
+var ErrCancelled = errors.New("the job was cancelled; what it had not committed is loaded by the next run")
 
 // Error is the end of a job that failed.
 type Error struct {
@@ -39,6 +42,22 @@ func (e *Error) Error() string { return fmt.Sprintf("job %s failed: %s", e.ID, e
 // another error says that the job server could not be asked any more, while the
 // job may go on. When ctx ends Wait does, and the job goes on.
 func (j *Job) Wait(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if f, err := parseFlinkREST(j.flinkREST); err == nil {
+		go f.tellRestarts(ctx, j.ID)
+	}
+	err := j.follow(ctx)
+	if failed := (*Error)(nil); errors.As(err, &failed) && failed.Cause == flinkCancelled {
+		return ErrCancelled
+	}
+	return err
+}
+
+// flinkCancelled is how Flink says that a job was cancelled.
+const flinkCancelled = "Job was cancelled."
+
+func (j *Job) follow(ctx context.Context) error {
 	stream, err := j.server.jobs.GetMessageStream(ctx, &jobpb.JobMessagesRequest{JobId: j.ID})
 	if err != nil {
 		return j.server.failed("following job "+j.ID, err)
@@ -67,14 +86,16 @@ func (j *Job) Wait(ctx context.Context) error {
 		switch state := m.GetStateResponse(); {
 		case state == nil:
 		case state.GetState() == jobpb.JobState_DONE:
-			slog.InfoContext(ctx, "The job is done", "job", j.ID)
+			slog.Log(ctx, j.level, "The job is done", "job", j.ID)
 			return nil
 		case state.GetState() == jobpb.JobState_CANCELLED:
 			return ErrCancelled
 		case state.GetState() == jobpb.JobState_FAILED:
 			failed = &Error{ID: j.ID}
-		default:
-			slog.InfoContext(ctx, "The job is "+state.GetState().String(), "job", j.ID)
+		case state.GetState() == jobpb.JobState_RUNNING:
+			slog.Log(ctx, j.level, "The job is running", "job", j.ID)
+		default: // STOPPED, before it is STARTING
+			slog.DebugContext(ctx, "The job is "+state.GetState().String(), "job", j.ID)
 		}
 		if failed != nil && said != "" { // the reason comes before or after the state
 			failed.Cause, failed.Detail = cause(said), said
@@ -117,7 +138,7 @@ func tell(ctx context.Context, importance jobpb.JobMessage_MessageImportance, te
 }
 
 // Cancel cancels the job and returns when it has ended.
-func (j *Job) Cancel(ctx context.Context) error { return j.server.Cancel(ctx, j.ID) }
+func (j *Job) Cancel(ctx context.Context) error { return j.server.Cancel(ctx, j.ID, j.flinkREST) }
 
 // Counters returns Beam's counters of the job by their names, without their
 // namespaces; counters of one name are added up. They count what was tried: work

@@ -104,27 +104,78 @@ func (s *Server) Jobs(ctx context.Context) ([]JobInfo, error) {
 // cancelPause is the time between two looks at a job that is being cancelled.
 const cancelPause = 100 * time.Millisecond
 
-// Cancel cancels a job and returns when it has ended, in whatever way.
-func (s *Server) Cancel(ctx context.Context, id string) error {
-	resp, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id})
-	for state := resp.GetState(); ; {
-		switch {
-		case status.Code(err) == codes.NotFound:
-			return fmt.Errorf("the job server at %s knows no job %s; 'cartstream job list' shows those it knows", s.endpoint, id)
-		case err != nil:
-			return s.failed("cancelling job "+id, err)
-		case ended(state):
-			return nil
+// Cancel cancels a job and returns when it has ended, in whatever way. A job on
+// Flink is cancelled by Flink's own REST service, at the address that it was
+// submitted with or at flinkREST, unless that is empty; where the service is not
+// found a warning says what that means.
+func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
+	event, err := s.state(ctx, id)
+	if err != nil || ended(event) {
+		return err
+	}
+	if flinkREST == "" {
+		if flinkREST, err = s.flinkRESTOf(ctx, id); err != nil {
+			return err
 		}
+	}
+	if flinkREST == "" || !s.cancelOnFlink(ctx, id, flinkREST) {
+		if _, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id}); err != nil {
+			return s.failed("cancelling job "+id, err)
+		}
+	}
+	for !ended(event) {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(cancelPause):
 		}
-		var event *jobpb.JobStateEvent
-		event, err = s.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: id})
-		state = event.GetState()
+		if event, err = s.state(ctx, id); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (s *Server) state(ctx context.Context, id string) (jobpb.JobState_Enum, error) {
+	event, err := s.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: id})
+	if status.Code(err) == codes.NotFound {
+		return 0, fmt.Errorf("the job server at %s knows no job %s; 'cartstream job list' shows those it knows", s.endpoint, id)
+	}
+	if err != nil {
+		return 0, s.failed("asking for the state of job "+id, err)
+	}
+	return event.GetState(), nil
+}
+
+// flinkRESTOf is the address that a job was submitted with; empty for one that is
+// not on Flink, or that somebody else has submitted.
+func (s *Server) flinkRESTOf(ctx context.Context, id string) (string, error) {
+	resp, err := s.jobs.GetJobs(ctx, &jobpb.GetJobsRequest{})
+	if err != nil {
+		return "", s.failed("listing its jobs", err)
+	}
+	for _, j := range resp.GetJobInfo() {
+		if j.GetJobId() == id {
+			return j.GetPipelineOptions().GetFields()[optionURN(flinkRESTOption)].GetStringValue(), nil
+		}
+	}
+	return "", nil
+}
+
+// cancelOnFlink reports whether Flink was asked.
+func (s *Server) cancelOnFlink(ctx context.Context, id, restAddress string) bool {
+	f, err := parseFlinkREST(restAddress)
+	if err == nil {
+		var job *flinkJob
+		if job, err = f.find(ctx, nameOf(id)); err == nil {
+			err = job.cancel(ctx)
+		}
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "Only Beam's job server is asked to cancel, which leaves a job on Flink running; look at Flink's own page, or name its address by --flink-rest",
+			"job", id, "error", err)
+	}
+	return err == nil
 }
 
 // ended reports whether a job in that state does nothing more.

@@ -3,13 +3,13 @@ package jobserver
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"time"
 
 	"github.com/apache/beam/sdks/v2/go/container/tools"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/graphx"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/util/hooks"
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
 	pipepb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/pipeline_v1"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal/runnerlib"
@@ -21,6 +21,12 @@ type Submission struct {
 	// Name is the job's name; empty is "cartstream".
 	Name        string
 	Environment Environment
+	// FlinkREST is the address of Flink's own REST service, HOST:PORT or
+	// HOST:FROM-TO, by which jobs are cancelled and restarts told; empty on other
+	// runners.
+	FlinkREST string
+	// Level is that of what is logged of the job's way.
+	Level slog.Level
 	// Options are the runner's pipeline options by their names, as in
 	// "checkpointing_interval"; booleans, numbers, texts and lists of texts.
 	Options map[string]any
@@ -64,7 +70,8 @@ func (s *Server) submit(ctx context.Context, p *beam.Pipeline, sub Submission, w
 	if err != nil {
 		return nil, s.failed("starting the job", err)
 	}
-	return &Job{ID: run.GetJobId(), server: s, pipeline: pipeline, workers: w}, nil
+	slog.Log(ctx, sub.Level, "Submitted a job", "job", run.GetJobId(), "endpoint", s.endpoint)
+	return &Job{ID: run.GetJobId(), server: s, pipeline: pipeline, workers: w, level: sub.Level, flinkREST: sub.FlinkREST}, nil
 }
 
 // translate turns the graph into the form of Beam's job API.
@@ -83,17 +90,29 @@ func translate(p *beam.Pipeline, w *workers) (*pipepb.Pipeline, error) {
 // options are the runner's, under the names that Beam's job API has for them,
 // beside those of the SDK.
 func (sub Submission) options() (*structpb.Struct, error) {
-	hooks.SerializeHooksToOptions()
+	if err := sub.Environment.hook(); err != nil {
+		return nil, err
+	}
 	all := map[string]any{
-		"beam:option:go_options:v1":  beam.PipelineOptions.Export(),
-		"beam:option:app_name:v1":    sub.Name,
-		"beam:option:experiments:v1": []string{"beam_fn_api"},
+		optionURN("go_options"):  beam.PipelineOptions.Export(),
+		optionURN("app_name"):    sub.Name,
+		optionURN("experiments"): []string{"beam_fn_api"},
+	}
+	if sub.FlinkREST != "" {
+		all[optionURN(flinkRESTOption)] = sub.FlinkREST
 	}
 	for name, value := range maps.All(sub.Options) {
 		if d, ok := value.(time.Duration); ok {
 			value = d.Milliseconds()
 		}
-		all["beam:option:"+name+":v1"] = value
+		all[optionURN(name)] = value
 	}
 	return tools.OptionsToProto(all)
 }
+
+// flinkRESTOption is an option of ours by which those who cancel a job find
+// Flink.
+const flinkRESTOption = "cartstream_flink_rest"
+
+// optionURN is the name of a pipeline option in the job API.
+func optionURN(name string) string { return "beam:option:" + name + ":v1" }
