@@ -173,7 +173,7 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 		return o.settle(ctx, job, err)
 	case <-control.Context().Done(): // a worker in this process has failed
 	case <-control.Draining():
-		if !o.Cluster.loopback() {
+		if o.elsewhere() {
 			o.tellHowToCancel(job)
 			end(errDetached)
 			<-ended
@@ -214,13 +214,8 @@ func untilIdle(control *runctl.Control, ended <-chan error) (err error, over boo
 	}
 }
 
-// cancelBound is how long a cluster may take to cancel a job.
-const cancelBound = 30 * time.Second
-
 func (o *Options) cancel(ctx context.Context, job *jobserver.Job) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelBound)
-	defer stop()
-	if err := job.Cancel(ctx); err != nil {
+	if err := job.Cancel(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("cancelling job %s: %w; what is not committed is loaded by the next run", job.ID, err)
 	}
 	slog.Info("Cancelled the job", "job", job.ID)
@@ -240,7 +235,7 @@ func (o *Options) settle(ctx context.Context, job *jobserver.Job, err error) err
 	} else {
 		slog.Log(ctx, o.jobLevel(), "Beam's metrics of the job", "job", job.ID, "records", counters["records"], "ranges", counters["ranges"], "dead_letters", counters["dead_letters"])
 	}
-	if !o.Cluster.loopback() {
+	if o.elsewhere() {
 		o.unreadable += counters[watchio.UnreadableCounter]
 	}
 	if failed := (*jobserver.Error)(nil); errors.As(err, &failed) {

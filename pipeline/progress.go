@@ -20,6 +20,9 @@ type Progress struct {
 	BytesLoaded int64
 }
 
+// elsewhere tells that the workers are in other processes.
+func (o *Options) elsewhere() bool { return inProcess[o.runner()] == nil && !o.Cluster.loopback() }
+
 // askPause is the least time between two questions to the ledger about how far
 // a run is. They take no more than a twentieth of the time, either.
 const askPause = time.Second

@@ -42,7 +42,9 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	go func() {
 		select {
 		case <-drain:
-			slog.Info("Draining: no new file is begun, what is in hand is committed", "at_most", o.drainTimeout())
+			if !o.elsewhere() {
+				slog.Info("Draining: no new file is begun, what is in hand is committed", "at_most", o.drainTimeout())
+			}
 			control.Drain(o.drainTimeout())
 		case <-ctx.Done():
 			control.Fail(context.Cause(ctx))
@@ -56,7 +58,7 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	if err := o.leaveExisting(ctx, ledgerOf[T](*o).BeginWatch); err != nil {
 		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
 	}
-	if inProcess[o.runner()] == nil && !o.Cluster.loopback() {
+	if o.elsewhere() {
 		o.far = &farTotals{ask: ledgerOf[T](*o).RunTotals}
 	}
 	var telling sync.WaitGroup

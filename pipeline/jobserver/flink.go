@@ -61,8 +61,9 @@ func parseFlinkREST(address string) (*flinkREST, error) {
 
 // flinkJob is a job as Flink knows it.
 type flinkJob struct {
+	flink *flinkREST
+	name  string
 	url   string
-	State string `json:"state"`
 }
 
 var errNoFlinkJob = errors.New("Flink's REST service was not found, or does not know the job")
@@ -83,7 +84,7 @@ func (f *flinkREST) find(ctx context.Context, name string) (*flinkJob, error) {
 		}
 		for _, j := range overview.Jobs {
 			if j.Name == name && j.End < 0 {
-				return &flinkJob{url: base + "/jobs/" + url.PathEscape(j.ID)}, nil
+				return &flinkJob{flink: f, name: name, url: base + "/jobs/" + url.PathEscape(j.ID)}, nil
 			}
 		}
 	}
@@ -114,6 +115,13 @@ func call(ctx context.Context, method, address string, to any) (err error) {
 func (j *flinkJob) cancel(ctx context.Context) error {
 	var empty struct{}
 	return call(ctx, http.MethodPatch, j.url+"?mode=cancel", &empty)
+}
+
+// goesOn reports whether the job has not ended. With the job a Flink that was
+// there for it alone is gone.
+func (j *flinkJob) goesOn(ctx context.Context) bool {
+	_, err := j.flink.find(ctx, j.name)
+	return err == nil
 }
 
 // nameOf is the job's name on Flink: its id at the job server without the

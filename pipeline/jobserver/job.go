@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/metricsx"
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
@@ -37,8 +38,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("job %s failed: %s", e.ID, e.Cause) }
 
-// Wait follows the job until it has ended, and logs its states and messages as
-// they come. It returns nil when the job is done, ErrCancelled, or an *Error;
+// Wait follows the job until it has ended, and logs its states and messages. It returns nil when the job is done, ErrCancelled, or an *Error;
 // another error says that the job server could not be asked any more, while the
 // job may go on. When ctx ends Wait does, and the job goes on.
 func (j *Job) Wait(ctx context.Context) error {
@@ -57,69 +57,87 @@ func (j *Job) Wait(ctx context.Context) error {
 // flinkCancelled is how Flink says that a job was cancelled.
 const flinkCancelled = "Job was cancelled."
 
+// statePause is the time between two looks at the job's state. They are looks,
+// because a stream of states that its reader leaves breaks the job server's own
+// record of the job (2.62.0): the job would be RUNNING there for ever.
+const statePause = 50 * time.Millisecond
+
+// followBound is how long a job server that does not answer is waited for.
+const followBound = time.Minute
+
 func (j *Job) follow(ctx context.Context) error {
-	stream, err := j.server.jobs.GetMessageStream(ctx, &jobpb.JobMessagesRequest{JobId: j.ID})
-	if err != nil {
-		return j.server.failed("following job "+j.ID, err)
-	}
-	var failed *Error
-	said := ""
+	var told jobpb.JobState_Enum
+	answered := time.Now()
 	for {
-		m, err := stream.Recv()
+		state, err := j.server.state(ctx, j.ID)
 		switch {
-		case errors.Is(err, io.EOF):
-			return j.outcome(ctx, failed)
 		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && failed != nil:
-			return failed
-		case err != nil:
-			return j.server.failed("following job "+j.ID, err)
-		}
-		if message := m.GetMessageResponse(); message != nil {
-			text := message.GetMessageText()
-			if message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR {
-				said = text
+		case err != nil && time.Since(answered) >= followBound, errors.Is(err, errNoJob):
+			return fmt.Errorf("%w; the job may go on in the cluster", err)
+		case err == nil:
+			answered = time.Now()
+			if state != told {
+				told = state
+				j.tellState(ctx, state)
 			}
-			tell(ctx, message.GetImportance(), text)
+			if ended(state) {
+				return j.outcome(ctx, state)
+			}
 		}
-		switch state := m.GetStateResponse(); {
-		case state == nil:
-		case state.GetState() == jobpb.JobState_DONE:
-			slog.Log(ctx, j.level, "The job is done", "job", j.ID)
-			return nil
-		case state.GetState() == jobpb.JobState_CANCELLED:
-			return ErrCancelled
-		case state.GetState() == jobpb.JobState_FAILED:
-			failed = &Error{ID: j.ID}
-		case state.GetState() == jobpb.JobState_RUNNING:
-			slog.Log(ctx, j.level, "The job is running", "job", j.ID)
-		default: // STOPPED, before it is STARTING
-			slog.DebugContext(ctx, "The job is "+state.GetState().String(), "job", j.ID)
-		}
-		if failed != nil && said != "" { // the reason comes before or after the state
-			failed.Cause, failed.Detail = cause(said), said
-			return failed
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(statePause):
 		}
 	}
 }
 
-// outcome is what became of a job whose stream has ended without saying it.
-func (j *Job) outcome(ctx context.Context, failed *Error) error {
-	if failed != nil {
-		failed.Cause = "the runner gives no reason; its own log may"
-		return failed
+func (j *Job) tellState(ctx context.Context, state jobpb.JobState_Enum) {
+	level := slog.LevelDebug
+	switch state {
+	case jobpb.JobState_RUNNING, jobpb.JobState_DONE:
+		level = j.level
 	}
-	event, err := j.server.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: j.ID})
+	slog.Log(ctx, level, "The job is "+strings.ToLower(state.String()), "job", j.ID)
+}
+
+// outcome is what became of a job that has ended.
+func (j *Job) outcome(ctx context.Context, state jobpb.JobState_Enum) error {
+	said := j.messages(ctx)
 	switch {
-	case err != nil:
-		return j.server.failed("asking for the state of job "+j.ID, err)
-	case event.GetState() == jobpb.JobState_DONE:
+	case state == jobpb.JobState_DONE:
 		return nil
-	case event.GetState() == jobpb.JobState_CANCELLED:
+	case state == jobpb.JobState_CANCELLED:
 		return ErrCancelled
+	case said == "":
+		return &Error{ID: j.ID, Cause: "the runner gives no reason; its own log may"}
 	}
-	return &Error{ID: j.ID, Cause: "its messages ended in state " + event.GetState().String()}
+	return &Error{ID: j.ID, Cause: cause(said), Detail: said}
+}
+
+// messagesBound is how long the messages of a job that has ended may take.
+const messagesBound = 5 * time.Second
+
+// messages logs what the runner has said of a job that has ended, and returns
+// the latest error.
+func (j *Job) messages(ctx context.Context) (failure string) {
+	ctx, cancel := context.WithTimeout(ctx, messagesBound)
+	defer cancel()
+	stream, err := j.server.jobs.GetMessageStream(ctx, &jobpb.JobMessagesRequest{JobId: j.ID})
+	for err == nil {
+		var m *jobpb.JobMessagesResponse
+		if m, err = stream.Recv(); err != nil {
+			break
+		}
+		if message := m.GetMessageResponse(); message != nil {
+			tell(ctx, message.GetImportance(), message.GetMessageText())
+			if message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR {
+				failure = message.GetMessageText()
+			}
+		}
+	}
+	return failure
 }
 
 // tell logs a message of the runner. What is more than a line is kept for those

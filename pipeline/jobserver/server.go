@@ -101,8 +101,12 @@ func (s *Server) Jobs(ctx context.Context) ([]JobInfo, error) {
 	return jobs, nil
 }
 
-// cancelPause is the time between two looks at a job that is being cancelled.
-const cancelPause = 100 * time.Millisecond
+// The waiting for a job that is being cancelled: how often it is looked at, and
+// how long it may take.
+const (
+	cancelPause = 100 * time.Millisecond
+	cancelBound = 30 * time.Second
+)
 
 // Cancel cancels a job and returns when it has ended, in whatever way. A job on
 // Flink is cancelled by Flink's own REST service, at the address that it was
@@ -118,12 +122,17 @@ func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 			return err
 		}
 	}
-	if flinkREST == "" || !s.cancelOnFlink(ctx, id, flinkREST) {
-		if _, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id}); err != nil {
-			return s.failed("cancelling job "+id, err)
-		}
+	var onFlink *flinkJob
+	if flinkREST != "" {
+		onFlink = s.cancelOnFlink(ctx, id, flinkREST)
 	}
-	for !ended(event) {
+	if _, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id}); err != nil {
+		return s.failed("cancelling job "+id, err)
+	}
+	for since := time.Now(); !ended(event) || onFlink != nil && onFlink.goesOn(ctx); {
+		if time.Since(since) >= cancelBound {
+			return fmt.Errorf("job %s is %s %s after it was cancelled; the cluster's own page tells more", id, event, cancelBound)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -136,10 +145,13 @@ func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 	return nil
 }
 
+// errNoJob says that the job server does not know a job.
+var errNoJob = errors.New("'cartstream job list' shows those it knows")
+
 func (s *Server) state(ctx context.Context, id string) (jobpb.JobState_Enum, error) {
 	event, err := s.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: id})
 	if status.Code(err) == codes.NotFound {
-		return 0, fmt.Errorf("the job server at %s knows no job %s; 'cartstream job list' shows those it knows", s.endpoint, id)
+		return 0, fmt.Errorf("the job server at %s knows no job %s; %w", s.endpoint, id, errNoJob)
 	}
 	if err != nil {
 		return 0, s.failed("asking for the state of job "+id, err)
@@ -162,20 +174,21 @@ func (s *Server) flinkRESTOf(ctx context.Context, id string) (string, error) {
 	return "", nil
 }
 
-// cancelOnFlink reports whether Flink was asked.
-func (s *Server) cancelOnFlink(ctx context.Context, id, restAddress string) bool {
-	f, err := parseFlinkREST(restAddress)
+// cancelOnFlink asks Flink to cancel a job; nil, and a warning, where it can't be
+// asked.
+func (s *Server) cancelOnFlink(ctx context.Context, id, address string) *flinkJob {
+	f, err := parseFlinkREST(address)
 	if err == nil {
 		var job *flinkJob
 		if job, err = f.find(ctx, nameOf(id)); err == nil {
-			err = job.cancel(ctx)
+			if err = job.cancel(ctx); err == nil {
+				return job
+			}
 		}
 	}
-	if err != nil {
-		slog.WarnContext(ctx, "Only Beam's job server is asked to cancel, which leaves a job on Flink running; look at Flink's own page, or name its address by --flink-rest",
-			"job", id, "error", err)
-	}
-	return err == nil
+	slog.WarnContext(ctx, "Only Beam's job server is asked to cancel, which leaves a job on Flink running; look at Flink's own page, or name its address by --flink-rest",
+		"job", id, "error", err)
+	return nil
 }
 
 // ended reports whether a job in that state does nothing more.
