@@ -8,39 +8,58 @@ import (
 // Runners tell a failure as a Java exception: class names, stack traces, and in
 // between what happened.
 var (
-	javaClass = regexp.MustCompile(`^(Caused by: )?([a-z][\w$]*\.)+[A-Z][\w$]*(Exception|Error|Throwable): `)
-	stackLine = regexp.MustCompile(`^\s*(at [\w.$/<>]+\(|\.\.\. \d+ (more|common frames omitted))`)
-	inBundle  = regexp.MustCompile(`^Error received from SDK harness for instruction \S+: `)
+	javaClass  = regexp.MustCompile(`^(Caused by: )?([a-z][\w$]*\.)+[A-Z][\w$]*(Exception|Error|Throwable)(: |$)`)
+	stackLine  = regexp.MustCompile(`^\s*(at [\w.$/<>]+\(|\.\.\. \d+ (more|common frames omitted))`)
+	suppressed = regexp.MustCompile(`(?s)\n\s+Suppressed: .*`)
+	inBundle   = regexp.MustCompile(`^Error received from SDK harness for instruction \S+: `)
+	inDoFn     = regexp.MustCompile(`^DoFn\[.*\] failed:$`)
 )
 
-// goCause is how errors of the Go SDK lead to what caused them.
-const goCause = "caused by:"
+const (
+	// javaCause begins an exception that led to the one before it.
+	javaCause = "\nCaused by: "
+	// goCause is how errors of the Go SDK lead to what caused them, on a line of its
+	// own.
+	goCause = "caused by:"
+)
 
 // cause returns, in one line, what went wrong first of all that a runner says:
-// the innermost cause of the innermost exception.
+// the innermost cause of the innermost exception. Where an exception just around
+// it says the same and more, it is that one's message.
 func cause(text string) string {
-	innermost := text
-	if i := strings.LastIndex(text, "\nCaused by: "); i >= 0 {
-		innermost = text[i+1:]
-	}
-	var lines []string
-	for line := range strings.Lines(innermost) {
-		if line = strings.TrimRight(line, "\r\n"); !stackLine.MatchString(line) && strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.TrimSpace(line))
-		}
-	}
-	for i := len(lines) - 2; i >= 0; i-- {
-		if lines[i] == goCause {
-			lines = lines[i+1:]
+	exceptions := strings.Split(text, javaCause)
+	innermost := message(exceptions[len(exceptions)-1])
+	for i := len(exceptions) - 2; i >= 0; i-- {
+		if around := message(exceptions[i]); around != innermost {
+			if strings.Contains(around, innermost) {
+				return around
+			}
 			break
 		}
 	}
-	if len(lines) == 0 {
+	if innermost == "" {
 		return strings.TrimSpace(text)
 	}
-	first := strings.TrimPrefix(lines[0], "Caused by: ")
-	for javaClass.MatchString(first) {
-		first = javaClass.ReplaceAllString(first, "")
+	return innermost
+}
+
+// message is what one exception says, without its class and its stack.
+func message(exception string) string {
+	var lines []string
+	for line := range strings.Lines(suppressed.ReplaceAllString(exception, "")) {
+		if stackLine.MatchString(line) {
+			continue
+		}
+		switch line = strings.TrimSpace(line); {
+		case line == goCause:
+			lines = nil // what led there
+		case line != "" && !inDoFn.MatchString(line):
+			lines = append(lines, line)
+		}
 	}
-	return inBundle.ReplaceAllString(first, "")
+	m := strings.Join(lines, "; ")
+	for javaClass.MatchString(m) {
+		m = javaClass.ReplaceAllString(m, "")
+	}
+	return inBundle.ReplaceAllString(m, "")
 }

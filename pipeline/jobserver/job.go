@@ -120,7 +120,7 @@ func (j *Job) outcome(ctx context.Context, state jobpb.JobState_Enum) error {
 const messagesBound = 5 * time.Second
 
 // messages logs what the runner has said of a job that has ended, and returns
-// the latest error.
+// the error that says most: its cause comes again by itself.
 func (j *Job) messages(ctx context.Context) (failure string) {
 	ctx, cancel := context.WithTimeout(ctx, messagesBound)
 	defer cancel()
@@ -132,8 +132,8 @@ func (j *Job) messages(ctx context.Context) (failure string) {
 		}
 		if message := m.GetMessageResponse(); message != nil {
 			tell(ctx, message.GetImportance(), message.GetMessageText())
-			if message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR {
-				failure = message.GetMessageText()
+			if text := message.GetMessageText(); message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR && len(text) > len(failure) {
+				failure = text
 			}
 		}
 	}
