@@ -121,7 +121,8 @@ copy_jars() {
     -DincludeScope=runtime "-DoutputDirectory=$2" \
     "-Dbeam.version=$BEAM_VERSION" \
     "-Dflink.version=$FLINK_VERSION" "-Dflink.line=${FLINK_VERSION%.*}" \
-    "-Dspark.version=$SPARK_VERSION" \
+    "-Dspark.version=$SPARK_VERSION" "-Dhadoop.version=$HADOOP_VERSION" \
+    "-Dkryo.version=$KRYO_VERSION" "-Dcommons-io.version=$COMMONS_IO_VERSION" \
     "-Dslf4j.version=$SLF4J_VERSION" \
     "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$run/maven.log" 2>&1
   ended maven "$started"
@@ -248,6 +249,7 @@ quiet=(
   org.apache.beam.runners.jobsubmission.InMemoryJobService # a folder to be removed was never made
   org.apache.flink.runtime.security.token                  # no Kerberos
   org.apache.flink.runtime.webmonitor                      # no web page
+  org.apache.hadoop.util.NativeCodeLoader                  # no native Hadoop
 )
 
 # serve CLASS CLASSPATH ARGUMENT...: runs a job server until it ends or the
