@@ -100,18 +100,18 @@ fetch() {
   fi
 }
 
-# hash_of FILE...: the first characters of their hash, for names in the cache.
-hash_of() { cat "$@" | git hash-object --stdin | cut -c 1-12; }
+# hash_of FILE...: a hash of their content, for names in the cache.
+hash_of() { cat "$@" | cksum | tr ' ' -; }
 
-# job_server_jars POM: sets fetched to a folder with the jars of a pom, and with
-# the agent that keeps them on the loopback address.
-job_server_jars() {
+# beam_jars POM NAME: sets fetched to a folder with the jars of a pom, and with
+# the agent for them, beam-agent.jar.
+beam_jars() {
   local pom=$1 name=$2
   fill() {
     copy_jars "$pom" "$1"
     compile_agent "$1"
   }
-  fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/LoopbackOnly.java")" fill
+  fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/BeamAgent.java")" fill
 }
 
 copy_jars() {
@@ -136,9 +136,9 @@ compile_agent() {
     'install a JDK rather than a JRE (on Debian and Ubuntu openjdk-17-jdk-headless)'
   cd "$1"
   mkdir agent
-  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/LoopbackOnly.java"
-  printf 'Premain-Class: LoopbackOnly\nClass-Path: %s\n' byte-buddy-*.jar >manifest
-  "${java%java}jar" --create --file loopback-only.jar --manifest manifest -C agent .
+  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/BeamAgent.java"
+  printf 'Premain-Class: BeamAgent\nClass-Path: %s\n' byte-buddy-*.jar >manifest
+  "${java%java}jar" --create --file beam-agent.jar --manifest manifest -C agent .
   rm -r agent manifest
 }
 
@@ -242,36 +242,52 @@ pause() {
   wait $! || true
 }
 
-# --- job servers ---
+# --- Java programs ---
 
 # Loggers whose warnings say nothing to a user.
 quiet=(
   org.apache.beam.runners.jobsubmission.InMemoryJobService # a folder to be removed was never made
   org.apache.flink.runtime.security.token                  # no Kerberos
-  org.apache.flink.runtime.webmonitor                      # no web page
+  org.apache.flink.runtime.webmonitor                      # no log file of its own
   org.apache.hadoop.util.NativeCodeLoader                  # no native Hadoop
 )
 
-# serve CLASS CLASSPATH ARGUMENT...: runs a job server until it ends or the
-# script is told to. Its own log goes to stderr from warnings on; where it
-# listens is found in a file.
-serve() {
-  local class=$1 classpath=$2 address=''
-  shift 2
-  cat >"$run/logging.properties" <<END
+# logging LEVEL: the settings of java.util.logging, for messages on stderr.
+logging() {
+  cat <<END
 handlers = java.util.logging.ConsoleHandler
-.level = WARNING
+.level = $1
+java.util.logging.ConsoleHandler.level = $1
 java.util.logging.SimpleFormatter.format = %1\$tF %1\$tT.%1\$tL %4\$s %3\$s: %5\$s%6\$s%n
-java.util.logging.ConsoleHandler.level = WARNING
+$(printf '%s.level = SEVERE\n' "${quiet[@]}")
+END
+}
+
+# opened PACKAGE...: adds to java_options what lets code into packages of
+# java.base that Java 17 keeps shut.
+opened() {
+  local package
+  for package in "$@"; do
+    java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+  done
+}
+
+# serve CLASS ARGUMENT...: runs a job server until it ends or the script is told
+# to. Its own log goes to stderr from warnings on; where it listens is found in a
+# file.
+serve() {
+  local class=$1 address=''
+  shift
+  logging WARNING >"$run/logging.properties"
+  cat >>"$run/logging.properties" <<END
 org.apache.beam.runners.jobsubmission.JobServerDriver.level = INFO
 org.apache.beam.runners.jobsubmission.JobServerDriver.handlers = java.util.logging.FileHandler
 java.util.logging.FileHandler.pattern = $run/started.log
 java.util.logging.FileHandler.formatter = java.util.logging.SimpleFormatter
-$(printf '%s.level = SEVERE\n' "${quiet[@]}")
 END
-  start jobserver "$java" "${java_options[@]}" "-javaagent:$fetched/loopback-only.jar" \
+  start jobserver "$java" "${java_options[@]}" \
     "-Djava.io.tmpdir=$run/tmp" "-Djava.util.logging.config.file=$run/logging.properties" \
-    -cp "$classpath" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
+    -cp "$fetched/*" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
   while [ -z "$address" ] && kill -0 "$started" 2>/dev/null; do
     pause 0.2
     address=$(sed -n 's/.*JobService started on //p' "$run/started.log" 2>/dev/null) || true
@@ -284,11 +300,42 @@ END
   die "the job server has ended, status $status"
 }
 
-# opened PACKAGE...: adds to java_options what lets code into packages of
-# java.base that Java 17 keeps shut.
-opened() {
-  local package
-  for package in "$@"; do
-    java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+# --- clusters ---
+#
+# names holds the processes in the order in which they are started, dir is where
+# their logs are; launch NAME starts one, and is the script's own.
+names=() processes=() dir=''
+
+# launch_all: starts them, and notes their processes in $dir.
+launch_all() {
+  local i
+  for i in "${!names[@]}"; do
+    launched "$i"
+  done
+}
+
+launched() {
+  launch "${names[$1]}" >>"$dir/${names[$1]}.log" 2>&1
+  disown "$started" # or bash would say that it was killed
+  processes[$1]=$started
+  printf '%s\n' "$started" >"$dir/${names[$1]}.pid"
+}
+
+# check_all RESTART: looks whether one has ended. Starts it again a second later,
+# or without RESTART ends the script.
+check_all() {
+  local i name
+  for i in "${!names[@]}"; do
+    name=${names[$i]}
+    if ! alive "${processes[$i]}"; then
+      ended "$name" "${processes[$i]}"
+      rm -f "$dir/$name.pid"
+      if [ -z "$1" ]; then
+        die "$name has ended; its log says $(tail -n 1 "$dir/$name.log" | cut -c 1-300)"
+      fi
+      say "$name has ended and is started again"
+      pause 1
+      launched "$i"
+    fi
   done
 }
