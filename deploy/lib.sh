@@ -103,15 +103,19 @@ fetch() {
 # hash_of FILE...: a hash of their content, for names in the cache.
 hash_of() { cat "$@" | cksum | tr ' ' -; }
 
-# beam_jars POM NAME: sets fetched to a folder with the jars of a pom, and with
-# the agent for them, beam-agent.jar.
+# beam_jars KIND NAME: sets fetched to a folder with the jars of KIND/pom.xml, and
+# with what there is in Java for them, the agent and KIND/*.java, in
+# beam-agent.jar.
 beam_jars() {
-  local pom=$1 name=$2
+  local pom=$deploy/$1/pom.xml source sources=("$deploy/BeamAgent.java")
+  for source in "$deploy/$1"/*.java; do
+    [ ! -e "$source" ] || sources+=("$source")
+  done
   fill() {
     copy_jars "$pom" "$1"
-    compile_agent "$1"
+    compile "$1" "${sources[@]}"
   }
-  fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/BeamAgent.java")" fill
+  fetched "$2-$(hash_of "$pom" "$deploy/versions.env" "${sources[@]}")" fill
 }
 
 copy_jars() {
@@ -131,15 +135,17 @@ copy_jars() {
   fi
 }
 
-compile_agent() {
-  need "${java%java}javac" "compiles the agent that keeps Beam's services on 127.0.0.1, once" \
+# compile DIR SOURCE...
+compile() {
+  need "${java%java}javac" "compiles what keeps Beam's services on 127.0.0.1, once" \
     'install a JDK rather than a JRE (on Debian and Ubuntu openjdk-17-jdk-headless)'
   cd "$1"
-  mkdir agent
-  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/BeamAgent.java"
+  shift
+  mkdir classes
+  "${java%java}javac" --release 11 -cp './*' -d classes "$@"
   printf 'Premain-Class: BeamAgent\nClass-Path: %s\n' byte-buddy-*.jar >manifest
-  "${java%java}jar" --create --file beam-agent.jar --manifest manifest -C agent .
-  rm -r agent manifest
+  "${java%java}jar" --create --file beam-agent.jar --manifest manifest -C classes .
+  rm -r classes manifest
 }
 
 # --- processes ---
@@ -184,13 +190,14 @@ finish() {
 }
 
 # start NAME COMMAND...: runs it in a group of its own, which the guard knows of
-# before the pipe is let go of. Sets started to its process.
+# before the pipe is let go of, and in the folder of this run, since Beam's boot
+# program writes into the working folder. Sets started to its process.
 start() {
   local name=$1
   shift
   set -m
   # shellcheck disable=SC2016 # for sh to expand
-  sh -c 'echo $$ >"$0" && exec 9>&- && exec "$@"' "$run/groups/$name" "$@" </dev/null &
+  sh -c 'echo $$ >"$0/groups/$1" && exec 9>&- && cd "$0/tmp" && shift && exec "$@"' "$run" "$name" "$@" </dev/null &
   started=$!
   set +m
 }
