@@ -100,18 +100,22 @@ fetch() {
   fi
 }
 
-# hash_of FILE...: the first characters of their hash, for names in the cache.
-hash_of() { cat "$@" | git hash-object --stdin | cut -c 1-12; }
+# hash_of FILE...: a hash of their content, for names in the cache.
+hash_of() { cat "$@" | cksum | tr ' ' -; }
 
-# job_server_jars POM: sets fetched to a folder with the jars of a pom, and with
-# the agent that keeps them on the loopback address.
-job_server_jars() {
-  local pom=$1 name=$2
+# beam_jars KIND NAME: sets fetched to a folder with the jars of KIND/pom.xml, and
+# with what there is in Java for them, the agent and KIND/*.java, in
+# beam-agent.jar.
+beam_jars() {
+  local pom=$deploy/$1/pom.xml source sources=("$deploy/BeamAgent.java")
+  for source in "$deploy/$1"/*.java; do
+    [ ! -e "$source" ] || sources+=("$source")
+  done
   fill() {
     copy_jars "$pom" "$1"
-    compile_agent "$1"
+    compile "$1" "${sources[@]}"
   }
-  fetched "$name-$(hash_of "$pom" "$deploy/versions.env" "$deploy/LoopbackOnly.java")" fill
+  fetched "$2-$(hash_of "$pom" "$deploy/versions.env" "${sources[@]}")" fill
 }
 
 copy_jars() {
@@ -121,7 +125,8 @@ copy_jars() {
     -DincludeScope=runtime "-DoutputDirectory=$2" \
     "-Dbeam.version=$BEAM_VERSION" \
     "-Dflink.version=$FLINK_VERSION" "-Dflink.line=${FLINK_VERSION%.*}" \
-    "-Dspark.version=$SPARK_VERSION" \
+    "-Dspark.version=$SPARK_VERSION" "-Dhadoop.version=$HADOOP_VERSION" \
+    "-Dkryo.version=$KRYO_VERSION" "-Dcommons-io.version=$COMMONS_IO_VERSION" \
     "-Dslf4j.version=$SLF4J_VERSION" \
     "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$run/maven.log" 2>&1
   ended maven "$started"
@@ -130,15 +135,17 @@ copy_jars() {
   fi
 }
 
-compile_agent() {
-  need "${java%java}javac" "compiles the agent that keeps Beam's services on 127.0.0.1, once" \
+# compile DIR SOURCE...
+compile() {
+  need "${java%java}javac" "compiles what keeps Beam's services on 127.0.0.1, once" \
     'install a JDK rather than a JRE (on Debian and Ubuntu openjdk-17-jdk-headless)'
   cd "$1"
-  mkdir agent
-  "${java%java}javac" --release 11 -cp "$1/*" -d agent "$deploy/LoopbackOnly.java"
-  printf 'Premain-Class: LoopbackOnly\nClass-Path: %s\n' byte-buddy-*.jar >manifest
-  "${java%java}jar" --create --file loopback-only.jar --manifest manifest -C agent .
-  rm -r agent manifest
+  shift
+  mkdir classes
+  "${java%java}javac" --release 11 -cp './*' -d classes "$@"
+  printf 'Premain-Class: BeamAgent\nClass-Path: %s\n' byte-buddy-*.jar >manifest
+  "${java%java}jar" --create --file beam-agent.jar --manifest manifest -C classes .
+  rm -r classes manifest
 }
 
 # --- processes ---
@@ -183,13 +190,14 @@ finish() {
 }
 
 # start NAME COMMAND...: runs it in a group of its own, which the guard knows of
-# before the pipe is let go of. Sets started to its process.
+# before the pipe is let go of, and in the folder of this run, since Beam's boot
+# program writes into the working folder. Sets started to its process.
 start() {
   local name=$1
   shift
   set -m
   # shellcheck disable=SC2016 # for sh to expand
-  sh -c 'echo $$ >"$0" && exec 9>&- && exec "$@"' "$run/groups/$name" "$@" </dev/null &
+  sh -c 'echo $$ >"$0/groups/$1" && exec 9>&- && cd "$0/tmp" && shift && exec "$@"' "$run" "$name" "$@" </dev/null &
   started=$!
   set +m
 }
@@ -241,35 +249,52 @@ pause() {
   wait $! || true
 }
 
-# --- job servers ---
+# --- Java programs ---
 
 # Loggers whose warnings say nothing to a user.
 quiet=(
   org.apache.beam.runners.jobsubmission.InMemoryJobService # a folder to be removed was never made
   org.apache.flink.runtime.security.token                  # no Kerberos
-  org.apache.flink.runtime.webmonitor                      # no web page
+  org.apache.flink.runtime.webmonitor                      # no log file of its own
+  org.apache.hadoop.util.NativeCodeLoader                  # no native Hadoop
 )
 
-# serve CLASS CLASSPATH ARGUMENT...: runs a job server until it ends or the
-# script is told to. Its own log goes to stderr from warnings on; where it
-# listens is found in a file.
-serve() {
-  local class=$1 classpath=$2 address=''
-  shift 2
-  cat >"$run/logging.properties" <<END
+# logging LEVEL: the settings of java.util.logging, for messages on stderr.
+logging() {
+  cat <<END
 handlers = java.util.logging.ConsoleHandler
-.level = WARNING
+.level = $1
+java.util.logging.ConsoleHandler.level = $1
 java.util.logging.SimpleFormatter.format = %1\$tF %1\$tT.%1\$tL %4\$s %3\$s: %5\$s%6\$s%n
-java.util.logging.ConsoleHandler.level = WARNING
+$(printf '%s.level = SEVERE\n' "${quiet[@]}")
+END
+}
+
+# opened PACKAGE...: adds to java_options what lets code into packages of
+# java.base that Java 17 keeps shut.
+opened() {
+  local package
+  for package in "$@"; do
+    java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+  done
+}
+
+# serve CLASS ARGUMENT...: runs a job server until it ends or the script is told
+# to. Its own log goes to stderr from warnings on; where it listens is found in a
+# file.
+serve() {
+  local class=$1 address=''
+  shift
+  logging WARNING >"$run/logging.properties"
+  cat >>"$run/logging.properties" <<END
 org.apache.beam.runners.jobsubmission.JobServerDriver.level = INFO
 org.apache.beam.runners.jobsubmission.JobServerDriver.handlers = java.util.logging.FileHandler
 java.util.logging.FileHandler.pattern = $run/started.log
 java.util.logging.FileHandler.formatter = java.util.logging.SimpleFormatter
-$(printf '%s.level = SEVERE\n' "${quiet[@]}")
 END
-  start jobserver "$java" "${java_options[@]}" "-javaagent:$fetched/loopback-only.jar" \
+  start jobserver "$java" "${java_options[@]}" \
     "-Djava.io.tmpdir=$run/tmp" "-Djava.util.logging.config.file=$run/logging.properties" \
-    -cp "$classpath" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
+    -cp "$fetched/*" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
   while [ -z "$address" ] && kill -0 "$started" 2>/dev/null; do
     pause 0.2
     address=$(sed -n 's/.*JobService started on //p' "$run/started.log" 2>/dev/null) || true
@@ -282,11 +307,42 @@ END
   die "the job server has ended, status $status"
 }
 
-# opened PACKAGE...: adds to java_options what lets code into packages of
-# java.base that Java 17 keeps shut.
-opened() {
-  local package
-  for package in "$@"; do
-    java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+# --- clusters ---
+#
+# names holds the processes in the order in which they are started, dir is where
+# their logs are; launch NAME starts one, and is the script's own.
+names=() processes=() dir=''
+
+# launch_all: starts them, and notes their processes in $dir.
+launch_all() {
+  local i
+  for i in "${!names[@]}"; do
+    launched "$i"
+  done
+}
+
+launched() {
+  launch "${names[$1]}" >>"$dir/${names[$1]}.log" 2>&1
+  disown "$started" # or bash would say that it was killed
+  processes[$1]=$started
+  printf '%s\n' "$started" >"$dir/${names[$1]}.pid"
+}
+
+# check_all RESTART: looks whether one has ended. Starts it again a second later,
+# or without RESTART ends the script.
+check_all() {
+  local i name
+  for i in "${!names[@]}"; do
+    name=${names[$i]}
+    if ! alive "${processes[$i]}"; then
+      ended "$name" "${processes[$i]}"
+      rm -f "$dir/$name.pid"
+      if [ -z "$1" ]; then
+        die "$name has ended; its log says $(tail -n 1 "$dir/$name.log" | cut -c 1-300)"
+      fi
+      say "$name has ended and is started again"
+      pause 1
+      launched "$i"
+    fi
   done
 }
