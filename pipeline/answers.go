@@ -50,7 +50,7 @@ func DatabaseAt(url string) Database { return postgresio.SetURL("", url) }
 // DatabaseOf is the database that the environment names, or the settings where
 // the environment names none.
 func DatabaseOf(s Settings) Database {
-	for _, name := range []string{"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
+	for _, name := range []string{"DATABASE_URL", "DATABASE_URL_FILE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
 		if os.Getenv(name) != "" {
 			return DatabaseAt("")
 		}

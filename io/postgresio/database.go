@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 // string itself, with its password, is never serialised into a job.
 //
 // A process learns the connection string of a name by SetURL; for a name
-// without one, as in a worker that a cluster started, DATABASE_URL and the PG*
-// variables of the environment count.
+// without one, as in a worker that a cluster started, the environment counts:
+// DATABASE_URL, the file that DATABASE_URL_FILE names, or the PG* variables.
 type Database struct {
 	Name string
 }
@@ -76,9 +77,9 @@ const sessionSettings = `SELECT
 
 // Open returns a pool of at most maxConns connections. It does not connect.
 func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, error) {
-	url := os.Getenv("DATABASE_URL")
-	if v, ok := urls.Load(d.Name); ok && v.(string) != "" {
-		url = v.(string)
+	url, err := d.url()
+	if err != nil {
+		return nil, err
 	}
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -98,6 +99,22 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 		return err
 	}
 	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// url is the connection string; empty leaves it to the PG* variables.
+func (d Database) url() (string, error) {
+	if v, ok := urls.Load(d.Name); ok && v.(string) != "" {
+		return v.(string), nil
+	}
+	url, file := os.Getenv("DATABASE_URL"), os.Getenv("DATABASE_URL_FILE")
+	if url != "" || file == "" {
+		return url, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("the connection string (DATABASE_URL_FILE): %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // The waiting of Wait: how often, and how long between, PostgreSQL is tried.

@@ -114,6 +114,9 @@ const (
 // found a warning says what that means.
 func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 	event, err := s.state(ctx, id)
+	if errors.Is(err, errNoJob) && flinkREST != "" {
+		return cancelForgotten(ctx, id, flinkREST)
+	}
 	if err != nil || ended(event) {
 		return err
 	}
@@ -140,6 +143,33 @@ func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 		}
 		if event, err = s.state(ctx, id); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// cancelForgotten cancels a job on Flink that the job server does not know, as
+// one that was started after the job was submitted.
+func cancelForgotten(ctx context.Context, id, address string) error {
+	f, err := parseFlinkREST(address)
+	if err != nil {
+		return err
+	}
+	job, err := f.find(ctx, nameOf(id))
+	if err != nil {
+		return fmt.Errorf("job %s: the job server does not know it, and %w", id, err)
+	}
+	if err := job.cancel(ctx); err != nil {
+		return fmt.Errorf("cancelling job %s on Flink: %w", id, err)
+	}
+	for since := time.Now(); job.goesOn(ctx); {
+		if time.Since(since) >= cancelBound {
+			return fmt.Errorf("job %s is still there %s after it was cancelled; Flink's own page tells more", id, cancelBound)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(cancelPause):
 		}
 	}
 	return nil
