@@ -282,6 +282,13 @@ opened() {
   done
 }
 
+# Sets java_options to what any JVM of Spark's needs.
+spark_java() {
+  java_options=("-javaagent:$fetched/beam-agent.jar")
+  opened java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util \
+    java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar
+}
+
 # serve CLASS ARGUMENT...: runs a job server until it ends or the script is told
 # to. Its own log goes to stderr from warnings on; where it listens is found in a
 # file.
