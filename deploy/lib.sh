@@ -121,18 +121,22 @@ beam_jars() {
 copy_jars() {
   need mvn "fetches the jars of Beam's job server" 'install Maven (on Debian and Ubuntu: maven)'
   say 'fetching jars with Maven, once (about a minute)'
-  start maven mvn --batch-mode --quiet -Dstyle.color=never --file "$1" dependency:copy-dependencies \
+  # Java takes the home of the password file, which need not be there or be HOME.
+  MAVEN_OPTS="${HOME:+-Duser.home=$HOME} ${MAVEN_OPTS-}" start maven mvn --batch-mode --quiet -Dstyle.color=never --file "$1" dependency:copy-dependencies \
     -DincludeScope=runtime "-DoutputDirectory=$2" \
     "-Dbeam.version=$BEAM_VERSION" \
     "-Dflink.version=$FLINK_VERSION" "-Dflink.line=${FLINK_VERSION%.*}" \
     "-Dspark.version=$SPARK_VERSION" "-Dhadoop.version=$HADOOP_VERSION" \
     "-Dkryo.version=$KRYO_VERSION" "-Dcommons-io.version=$COMMONS_IO_VERSION" \
     "-Dslf4j.version=$SLF4J_VERSION" \
-    "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$run/maven.log" 2>&1
+    "-Dmaven-dependency-plugin.version=$MAVEN_DEPENDENCY_PLUGIN_VERSION" >"$2/maven.log" 2>&1
   ended maven "$started"
-  if [ "$status" -ne 0 ]; then
-    die "Maven could not fetch the jars of Beam's job server; is its repository within reach? $(grep -m 1 ERROR "$run/maven.log")"
+  if [ "$status" -gt 128 ]; then
+    exit "$status" # the script was told to stop
+  elif [ "$status" -ne 0 ]; then
+    die "Maven could not fetch the jars of Beam's job server; is its repository within reach? $(sed -n 's/.*\[ERROR\] //p' "$2/maven.log" | head -n 1)"
   fi
+  rm "$2/maven.log"
 }
 
 # compile DIR SOURCE...
@@ -161,7 +165,6 @@ guarded() {
   mkfifo "$run/alive"
   set -m
   guard <"$run/alive" &
-  guard_pid=$!
   set +m
   exec 9>"$run/alive"
   trap finish EXIT
@@ -185,7 +188,7 @@ finish() {
   local status=$?
   trap '' HUP INT TERM
   exec 9>&-
-  wait "$guard_pid" || true
+  wait
   exit "$status"
 }
 
@@ -277,6 +280,13 @@ opened() {
   for package in "$@"; do
     java_options+=(--add-opens "java.base/$package=ALL-UNNAMED")
   done
+}
+
+# Sets java_options to what any JVM of Spark's needs.
+spark_java() {
+  java_options=("-javaagent:$fetched/beam-agent.jar")
+  opened java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util \
+    java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar
 }
 
 # serve CLASS ARGUMENT...: runs a job server until it ends or the script is told
