@@ -120,21 +120,29 @@ func (j *Job) outcome(ctx context.Context, state jobpb.JobState_Enum) error {
 const messagesBound = 5 * time.Second
 
 // messages logs what the runner has said of a job that has ended, and returns
-// the error that says most: its cause comes again by itself.
+// its error, with all that led to it where the runner has said that too.
 func (j *Job) messages(ctx context.Context) (failure string) {
 	ctx, cancel := context.WithTimeout(ctx, messagesBound)
 	defer cancel()
 	stream, err := j.server.jobs.GetMessageStream(ctx, &jobpb.JobMessagesRequest{JobId: j.ID})
+	var texts []string
 	for err == nil {
 		var m *jobpb.JobMessagesResponse
 		if m, err = stream.Recv(); err != nil {
 			break
 		}
 		if message := m.GetMessageResponse(); message != nil {
-			tell(ctx, message.GetImportance(), message.GetMessageText())
-			if text := message.GetMessageText(); message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR && len(text) > len(failure) {
+			text := message.GetMessageText()
+			tell(ctx, message.GetImportance(), text)
+			texts = append(texts, text)
+			if message.GetImportance() >= jobpb.JobMessage_JOB_MESSAGE_ERROR {
 				failure = text
 			}
+		}
+	}
+	for _, text := range texts {
+		if strings.Contains(text, failure) && len(text) > len(failure) {
+			failure = text
 		}
 	}
 	return failure
