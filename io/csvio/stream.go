@@ -83,13 +83,9 @@ func (s *stream) fault(off int64) record.Fault {
 	if errors.Is(s.err, errNoByteOrderMark) {
 		return record.Fault{Code: record.CodeInvalidEncoding, Message: "file " + path + ": " + s.err.Error()}
 	}
-	why := s.err.Error()
-	if errors.Is(s.err, io.ErrUnexpectedEOF) {
-		why = "it ends too early"
-	}
 	return record.Fault{Code: record.CodeCorruptArchive, Message: fmt.Sprintf(
 		"file %s: its %s archive can't be read beyond byte %d of its content, near byte %d of the %d of the file: %s",
-		path, s.compression, off, s.file.off-int64(s.buffered.Buffered()), s.file.src.version.Size, why)}
+		path, s.compression, off, s.file.off-int64(s.buffered.Buffered()), s.file.src.version.Size, whyBroken(s.err))}
 }
 
 func (s *stream) close() {

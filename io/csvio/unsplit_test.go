@@ -388,3 +388,33 @@ func TestUnsplitFilesThatCantBeRead(t *testing.T) {
 	whole[0].Fingerprint = "csv9"
 	wantOnly(t, readWith[abc](t, whole, open), record.KindUnreadable, record.CodeUnreadable)
 }
+
+// Archives as other programs write them, or may.
+func TestArchivesThatAreUnusual(t *testing.T) {
+	zeros := strings.Repeat("\x00", 512)
+	tail := zstded(t, tenRecords)
+	window := func(log byte) string { return "\x28\xb5\x2f\xfd\x00" + string((log-10)<<3) + tail[6:] }
+	const tooLarge = "its zstd archive can't be read beyond byte 0 of its content, near byte "
+	const howLarge = "it needs a window of more than 128 MiB, allowed is that at most: compress it anew with --long=27 or less"
+	for _, c := range []struct{ name, content, want string }{
+		{"gzip with zeros after it", gzipped(t, tenRecords) + zeros, ""},
+		{"gzip with zeros between its members", gzipped(t, tenRecords[:40]) + zeros + gzipped(t, tenRecords[40:]) + zeros, ""},
+		{"gzip with zeros and something else", gzipped(t, tenRecords) + zeros + "else", "its gzip archive can't be read beyond byte "},
+		{"zstd with a window of 256 MiB", window(28), howLarge},
+		{"zstd whose one segment has 2 GB", "\x28\xb5\x2f\xfd\xe0" + "\x00\x00\x00\x80\x00\x00\x00\x00" + tail[6:], howLarge},
+		{"zstd with a window of 2 TB", window(41), tooLarge},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recs := readSequence(t, c.content, windowChunk, nil)
+			last := recs[len(recs)-1]
+			switch {
+			case c.want == "":
+				if len(recs) != 11 || last.Kind != record.KindRangeEnd {
+					t.Errorf("%d records, the last is %+v", len(recs), last)
+				}
+			case last.Kind != record.KindFileFailed || !strings.Contains(last.Fault.Message, c.want):
+				t.Errorf("the last of %d records is %+v, want %q", len(recs), last.Fault, c.want)
+			}
+		})
+	}
+}
