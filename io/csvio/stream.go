@@ -85,8 +85,11 @@ func (s *stream) fault(off int64) record.Fault {
 	}
 	return record.Fault{Code: record.CodeCorruptArchive, Message: fmt.Sprintf(
 		"file %s: its %s archive can't be read beyond byte %d of its content, near byte %d of the %d of the file: %s",
-		path, s.compression, off, s.file.off-int64(s.buffered.Buffered()), s.file.src.version.Size, whyBroken(s.err))}
+		path, s.compression, off, s.taken(), s.file.src.version.Size, whyBroken(s.err))}
 }
+
+// taken is how much of the file was read for the content that was handed out.
+func (s *stream) taken() int64 { return s.file.off - int64(s.buffered.Buffered()) }
 
 func (s *stream) close() {
 	if s.closer != nil {
