@@ -16,6 +16,7 @@ import (
 
 func main() {
 	embeddedpg.RunChildIfAsked()
+	boundMemory()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
