@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -79,7 +80,7 @@ func (s *stream) open() error {
 
 // fault says where the content can't be read: after off bytes of it.
 func (s *stream) fault(off int64) record.Fault {
-	path := quoteShort(s.file.src.version.Path)
+	path := strconv.Quote(s.file.src.version.Path)
 	if errors.Is(s.err, errNoByteOrderMark) {
 		return record.Fault{Code: record.CodeInvalidEncoding, Message: "file " + path + ": " + s.err.Error()}
 	}
