@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -24,8 +25,14 @@ func Register[T any]() {
 	dofn.Register3x0[*record.Record[T], func(T), func(record.DeadLetter)](&splitFn[T]{})
 }
 
-// RegisterRules makes Validate usable for records of T with rules of R.
+// RegisterRules makes Validate usable for records of T with rules of R. It
+// panics when an R does not come back the same from the workers' JSON: with a
+// setting that is lost on one runner and not on another, the same file would
+// give other rows.
 func RegisterRules[T any, R Rules[T]]() {
+	if err := dofn.CheckSetting(reflect.TypeFor[validateFn[T, R]](), "Rules"); err != nil {
+		panic(fmt.Errorf("transforms: %w", err))
+	}
 	registerType[R]()
 	dofn.Register2x0[*record.Record[T], func(*record.Record[T])](&validateFn[T, R]{})
 }

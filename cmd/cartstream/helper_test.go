@@ -74,6 +74,13 @@ func sceneAt(t *testing.T, url string) *scene {
 	return &scene{T: t, dir: t.TempDir(), url: url, admin: url}
 }
 
+// onEachRunner runs a test on each runner.
+func onEachRunner(t *testing.T, test func(t *testing.T, runner string)) {
+	for _, runner := range []string{"direct", "prism"} {
+		t.Run(runner, func(t *testing.T) { test(t, runner) })
+	}
+}
+
 // path is that of a file in the scene's folder.
 func (s *scene) path(name string) string { return filepath.Join(s.dir, name) }
 

@@ -117,21 +117,38 @@ func TestProgressOnATerminal(t *testing.T) {
 
 // A load of what is there has a bar and the time that is left.
 func TestBarOnATerminal(t *testing.T) {
-	s := newScene(t)
-	s.generate(400_000, 20_000)
-	p, _ := s.onTerminal(120, "run", "--available-now", "--input", "in/*.csv")
-	p.endsWith(exitDone)
-	text := p.stderr.String()
-	wantWholeLines(t, text)
-	for _, want := range []string{"[====================] 100%", " left  ", " of 20 files"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in %q", want, text)
-		}
-	}
-	if !colour.MatchString(text) {
-		t.Errorf("no colours: %q", text)
+	for _, c := range []struct {
+		name     string
+		generate []string
+		files    string
+	}{
+		{"many files", []string{"--batch-size", "20000"}, " of 20 files"},
+		{"one archive", []string{"--batch-size", "400000", "--gzip"}, " of 1 file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(t)
+			s.run(exitDone, append([]string{"generate", "--output", "in", "--interval", "0", "--count", "400000"}, c.generate...)...)
+			p, _ := s.onTerminal(120, "run", "--available-now", "--input", "in/*")
+			p.endsWith(exitDone)
+			text := p.stderr.String()
+			wantWholeLines(t, text)
+			for _, want := range []string{"[====================] 100%", " left  ", c.files} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in %q", want, text)
+				}
+			}
+			if !onItsWay.MatchString(text) {
+				t.Errorf("no share between 0%% and 100%%: %q", text)
+			}
+			if !colour.MatchString(text) {
+				t.Errorf("no colours: %q", text)
+			}
+		})
 	}
 }
+
+// onItsWay is a bar that is neither empty nor full.
+var onItsWay = regexp.MustCompile(`\] +[1-9]\d?% `)
 
 // Where nobody looks, or a program does, there is no live line.
 func TestNoLiveLine(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 func main() {
 	jobserver.RunWorkerIfAsked()
 	embeddedpg.RunChildIfAsked()
+	boundMemory()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -25,51 +25,55 @@ const (
 // A signal drains: what is in hand is committed, the next run does the rest,
 // and no file is loaded twice.
 func TestSignalDrains(t *testing.T) {
-	for _, sig := range []syscall.Signal{sigterm, sigint} {
-		for _, mode := range []struct {
-			name string
-			args []string
-		}{
-			{"a continuous run", []string{"run", "--input", "in/*", "--config", "quick.yaml"}},
-			{"a run of what is there now", []string{"run", "--input", "in/*", "--available-now"}},
-		} {
-			t.Run(fmt.Sprint(sig, " in ", mode.name), func(t *testing.T) {
-				s := newScene(t)
-				s.quick()
-				s.generate(300_000, 5_000)
-				s.run(exitDone, "migrate")
-				p := s.start(mode.args...)
-				s.eventually("a commit", func() bool { return s.count(countRanges) > 0 || p.hasEnded() })
-				p.signal(sig)
-				p.endsWith(exitDone)
-				p.mustSay("Stopping after "+sig.String(), "Draining")
+	continuous, now := []string{"--config", "quick.yaml"}, []string{"--available-now"}
+	for _, c := range []struct {
+		runner string
+		sig    syscall.Signal
+		mode   []string
+	}{
+		{"direct", sigterm, continuous},
+		{"direct", sigint, now},
+		{"prism", sigint, continuous},
+		{"prism", sigterm, now},
+	} {
+		t.Run(fmt.Sprint(c.runner, ", ", c.sig, ", ", c.mode[0]), func(t *testing.T) {
+			s := newScene(t)
+			s.quick()
+			s.generate(300_000, 5_000)
+			s.run(exitDone, "migrate")
+			p := s.start(append([]string{"run", "--input", "in/*", "--runner", c.runner}, c.mode...)...)
+			s.eventually("a commit", func() bool { return s.count(countRanges) > 0 || p.hasEnded() })
+			p.signal(c.sig)
+			p.endsWith(exitDone)
+			p.mustSay("Stopping after "+c.sig.String(), "Draining")
 
-				drained := s.count(countRanges)
-				if drained == 60 {
-					t.Fatal("everything was loaded before the signal: the load is too small")
-				}
-				p.mustSay(fmt.Sprintf("Done: %d files loaded, %d records", drained, drained*5_000))
-				s.expect(`select count(*) from cartstream.load_history where status <> 'loaded'`, "0")
-				s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: %d files loaded, %d records", 60-drained, 300_000-drained*5_000))
-				s.verifyManifest()
-			})
-		}
+			drained := s.count(countRanges)
+			if drained == 60 {
+				t.Fatal("everything was loaded before the signal: the load is too small")
+			}
+			p.mustSay(fmt.Sprintf("Done: %d files loaded, %d records", drained, drained*5_000))
+			s.expect(`select count(*) from cartstream.load_history where status <> 'loaded'`, "0")
+			s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: %d files loaded, %d records", 60-drained, 300_000-drained*5_000))
+			s.verifyManifest()
+		})
 	}
 }
 
 // In a file of many ranges draining stops between two ranges.
 func TestSignalDrainsWithinAFile(t *testing.T) {
-	s := newScene(t)
-	s.generate(600_000, 600_000)
-	s.run(exitDone, "migrate")
-	p := s.start("run", "--available-now", "--input", "in/*")
-	s.eventually("a commit", func() bool { return s.count(countRanges) > 0 || p.hasEnded() })
-	p.signal(sigterm)
-	p.endsWith(exitDone)
-	s.expect(`select status from cartstream.load_history`, "loading")
-	left := 600_000 - s.count(`select sum(records)::bigint from cartstream.ranges`)
-	s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: 1 files loaded, %d records", left))
-	s.verifyManifest()
+	onEachRunner(t, func(t *testing.T, runner string) {
+		s := newScene(t)
+		s.generate(600_000, 600_000)
+		s.run(exitDone, "migrate")
+		p := s.start("run", "--available-now", "--input", "in/*", "--runner", runner)
+		s.eventually("a commit", func() bool { return s.count(countRanges) > 0 || p.hasEnded() })
+		p.signal(sigterm)
+		p.endsWith(exitDone)
+		s.expect(`select status from cartstream.load_history`, "loading")
+		left := 600_000 - s.count(`select sum(records)::bigint from cartstream.ranges`)
+		s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: 1 files loaded, %d records", left))
+		s.verifyManifest()
+	})
 }
 
 // An idle run ends at once.
@@ -123,9 +127,14 @@ func TestDrainIsBounded(t *testing.T) {
 	t.Parallel() // it waits for the server
 	server := pgtest.Server(t)
 	s := sceneAt(t, server.URL())
-	s.generate(300_000, 5_000)
+	s.generate(600_000, 5_000)
 	s.run(exitDone, "migrate")
-	for _, args := range [][]string{{"--available-now"}, {"--config", s.quick()}} {
+	for _, args := range [][]string{
+		{"--available-now"},
+		{"--config", s.quick()},
+		{"--available-now", "--runner", "prism"},
+		{"--config", s.quick(), "--runner", "prism"},
+	} {
 		p := s.start(append([]string{"run", "--input", "in/*", "--drain-timeout", "2s"}, args...)...)
 		begunWith := s.count(countRanges)
 		s.eventually("a commit", func() bool { return s.count(countRanges) > begunWith || p.hasEnded() })

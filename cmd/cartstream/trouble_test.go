@@ -36,28 +36,30 @@ func outages(t *testing.T) (all []time.Duration) {
 func TestOutages(t *testing.T) {
 	for _, d := range outages(t) {
 		t.Run(d.String(), func(t *testing.T) {
-			server, s, p := loadOnItsOwnServer(t, 400_000)
-			if err := server.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(d) // the case itself
-			if err := server.Restart(); err != nil {
-				t.Fatal(err)
-			}
-			p.endsWith(exitDone)
-			s.verifyManifest()
+			onEachRunner(t, func(t *testing.T, runner string) {
+				server, s, p := loadOnItsOwnServer(t, 400_000, runner)
+				if err := server.Kill(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(d) // the case itself
+				if err := server.Restart(); err != nil {
+					t.Fatal(err)
+				}
+				p.endsWith(exitDone)
+				s.verifyManifest()
+			})
 		})
 	}
 }
 
 // loadOnItsOwnServer begins a load and returns when some of it is committed.
-func loadOnItsOwnServer(t *testing.T, records int) (*embeddedpg.Server, *scene, *process) {
+func loadOnItsOwnServer(t *testing.T, records int, runner string) (*embeddedpg.Server, *scene, *process) {
 	t.Helper()
 	server := pgtest.Server(t)
 	s := sceneAt(t, server.URL())
 	s.generate(records, 5_000)
 	s.run(exitDone, "migrate")
-	p := s.start("run", "--available-now", "--input", "in/*")
+	p := s.start("run", "--available-now", "--input", "in/*", "--runner", runner)
 	s.eventually("a commit", func() bool { return s.count(countRanges) > 0 || p.hasEnded() })
 	return server, s, p
 }

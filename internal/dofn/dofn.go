@@ -6,6 +6,9 @@
 // FinishBundle might have: 5 s of compiling a DoFn, and for generic DoFns again
 // in every package that names a T. Here only ProcessElement gets a caller of its
 // own; what is called once a bundle goes by reflection.
+//
+// It also finds out what a runner would lose of elements and settings that go
+// from one process to another.
 package dofn
 
 import (

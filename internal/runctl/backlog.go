@@ -47,7 +47,7 @@ func (b *backlog) off(files, bytes int64) {
 	b.now.Files = max(0, b.now.Files-files)
 	b.now.Bytes = max(0, b.now.Bytes-bytes)
 	if b.now.Files == 0 {
-		b.now.Oldest = 0
+		b.now.Bytes, b.now.Oldest = 0, 0
 	}
 }
 

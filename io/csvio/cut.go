@@ -13,6 +13,8 @@ type cutter struct {
 	cur record.Range
 	// line is the line at cur.End.
 	line int64
+	// before counts the records of the ranges before cur.
+	before int64
 }
 
 // newCutter begins a range after the header, at offset start and the line
@@ -44,6 +46,7 @@ func (c *cutter) add(size int64, lines int64, isRecord bool) error {
 // close lets the range at hand go and begins the next.
 func (c *cutter) close() error {
 	err := c.emit(c.cur)
+	c.before += c.cur.Records
 	c.begin(c.cur.End, c.line, c.cur.Index+1)
 	return err
 }

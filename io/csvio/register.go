@@ -27,7 +27,7 @@ func Register[T any]() {
 	dofn.Register3x1[context.Context, record.Work, func(record.Range), error](&splitFn[T]{})
 	dofn.Register3x1[context.Context, record.Range, func(*record.Record[T]), error](&readFn[T]{})
 	register.Emitter1[*record.Record[T]]()
-	if err := checkCoder(reflect.TypeFor[T](), reflect.TypeFor[record.Record[T]]()); err != nil {
+	if err := dofn.CheckElement(reflect.TypeFor[record.Record[T]](), "Value"); err != nil {
 		panic(fmt.Errorf("csvio: %w", err))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cartstream/cartstream/internal/dofn"
 	"github.com/cartstream/cartstream/transforms/decimal"
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -75,7 +76,7 @@ type (
 // compiler seconds for each T.
 func check[T any]() {
 	mustSchema[T]()
-	if err := checkCoder(reflect.TypeFor[T](), reflect.TypeFor[record.Record[T]]()); err != nil {
+	if err := dofn.CheckElement(reflect.TypeFor[record.Record[T]](), "Value"); err != nil {
 		panic(fmt.Errorf("csvio: %w", err))
 	}
 }

@@ -145,10 +145,13 @@ func (sp *splitter) certain(it item) bool {
 
 // header reads the header, where there is to be one, into proto. It reports
 // whether the file goes on: a file without one has no records, and one that is
-// wrong fails the file.
+// wrong, or a file of another kind, fails.
 func (sp *splitter) header(ctx context.Context) (bool, error) {
 	if err := sp.win.fill(ctx); err != nil {
 		return false, err
+	}
+	if fault := foreignTo(sp.win.data); fault != nil {
+		return false, sp.fail(0, fault)
 	}
 	if sp.format.charset.table == nil && bytes.HasPrefix(sp.win.data, byteOrderMark) {
 		sp.win.advance(len(byteOrderMark))

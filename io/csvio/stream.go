@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -79,18 +80,17 @@ func (s *stream) open() error {
 
 // fault says where the content can't be read: after off bytes of it.
 func (s *stream) fault(off int64) record.Fault {
-	path := quoteShort(s.file.src.version.Path)
+	path := strconv.Quote(s.file.src.version.Path)
 	if errors.Is(s.err, errNoByteOrderMark) {
 		return record.Fault{Code: record.CodeInvalidEncoding, Message: "file " + path + ": " + s.err.Error()}
 	}
-	why := s.err.Error()
-	if errors.Is(s.err, io.ErrUnexpectedEOF) {
-		why = "it ends too early"
-	}
 	return record.Fault{Code: record.CodeCorruptArchive, Message: fmt.Sprintf(
 		"file %s: its %s archive can't be read beyond byte %d of its content, near byte %d of the %d of the file: %s",
-		path, s.compression, off, s.file.off-int64(s.buffered.Buffered()), s.file.src.version.Size, why)}
+		path, s.compression, off, s.taken(), s.file.src.version.Size, whyBroken(s.err))}
 }
+
+// taken is how much of the file was read for the content that was handed out.
+func (s *stream) taken() int64 { return s.file.off - int64(s.buffered.Buffered()) }
 
 func (s *stream) close() {
 	if s.closer != nil {

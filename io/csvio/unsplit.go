@@ -2,6 +2,8 @@ package csvio
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -31,7 +33,14 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	sp := newSplitter(src, f, fn.schema, proto)
 	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.win.keep = newKeeper(f.limits)
+	var told int64 // of the file's bytes, by the ranges that were handed on
 	sp.send = func(r record.Range) error {
+		if r.Share = in.taken() - told; r.Last {
+			r.Share = whole.File.Size - told
+		}
+		if !isDone(whole.Done, &r) {
+			told += r.Share
+		}
 		if err := fn.sendCut(ctx, sp, &r, whole.Done, emit); err != nil || r.Last {
 			return err
 		}
@@ -43,6 +52,10 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	}
 	fn.buf = sp.win.buf
 	rest := sp.rest()
+	rest.Share = whole.File.Size - told
+	if broken := (*contentError)(nil); errors.As(err, &broken) && broken.fault.Code == record.CodeCorruptArchive {
+		broken.fault.Message += "; " + sp.consequence()
+	}
 	return settleRead(ctx, src.ctl, &rest, err, emit)
 }
 
@@ -65,6 +78,16 @@ func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range,
 		rr.use(data)
 		return nil
 	}, emit)
+}
+
+// consequence says what becomes of a file that can't be read beyond where the
+// splitter stands.
+func (sp *splitter) consequence() string {
+	if sp.cut == nil || sp.cut.before == 0 {
+		return "nothing of it is loaded: write the file anew"
+	}
+	return fmt.Sprintf("the %d records before that are loaded, and may be damaged too, because a checksum comes after what it is about: "+
+		"write the file anew, and what is there already is not loaded twice", sp.cut.before)
 }
 
 // rest is the empty range at which the splitter stands: what a marker after

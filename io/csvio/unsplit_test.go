@@ -83,7 +83,7 @@ func outcomes(t testing.TB, recs []*record.Record[abc]) []outcome {
 		}
 		if open == nil {
 			own := *r.Source.Range
-			own.File, own.Fingerprint, own.Unsplit = record.File{}, "", false
+			own.File, own.Fingerprint, own.Unsplit, own.Share = record.File{}, "", false, 0
 			all = append(all, outcome{Range: own})
 		}
 		open = r.Source.Range
@@ -106,10 +106,17 @@ func readSequence(t testing.TB, content string, chunk int64, done []record.DoneR
 		t.Fatalf("the ranges are %+v, want one for the whole", ranges)
 	}
 	recs := readChunks[abc](t, ranges, open, chunk, opts...)
+	var share int64
 	for _, r := range recs {
+		if !r.Data() {
+			share += r.Source.Range.Share
+		}
 		if rng := r.Source.Range; rng.File != f || rng.Fingerprint != ranges[0].Fingerprint || !rng.Unsplit || rng.Done != nil {
 			t.Fatalf("a record has the range %+v of %+v", rng, ranges[0])
 		}
+	}
+	if len(done) == 0 && share != f.Size {
+		t.Fatalf("the ranges stand for %d of %d bytes", share, f.Size)
 	}
 	return recs
 }
@@ -387,4 +394,89 @@ func TestUnsplitFilesThatCantBeRead(t *testing.T) {
 	}
 	whole[0].Fingerprint = "csv9"
 	wantOnly(t, readWith[abc](t, whole, open), record.KindUnreadable, record.CodeUnreadable)
+}
+
+// Archives as other programs write them, or may.
+func TestArchivesThatAreUnusual(t *testing.T) {
+	zeros := strings.Repeat("\x00", 512)
+	tail := zstded(t, tenRecords)
+	window := func(log byte) string { return "\x28\xb5\x2f\xfd\x00" + string((log-10)<<3) + tail[6:] }
+	const tooLarge = "its zstd archive can't be read beyond byte 0 of its content, near byte "
+	const howLarge = "it needs a window of more than 128 MiB, allowed is that at most: compress it anew with --long=27 or less"
+	for _, c := range []struct{ name, content, want string }{
+		{"gzip with zeros after it", gzipped(t, tenRecords) + zeros, ""},
+		{"gzip with zeros between its members", gzipped(t, tenRecords[:40]) + zeros + gzipped(t, tenRecords[40:]) + zeros, ""},
+		{"gzip with zeros and something else", gzipped(t, tenRecords) + zeros + "else", "its gzip archive can't be read beyond byte "},
+		{"zstd with a window of 256 MiB", window(28), howLarge},
+		{"zstd whose one segment has 2 GB", "\x28\xb5\x2f\xfd\xe0" + "\x00\x00\x00\x80\x00\x00\x00\x00" + tail[6:], howLarge},
+		{"zstd with a window of 2 TB", window(41), tooLarge},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recs := readSequence(t, c.content, windowChunk, nil)
+			last := recs[len(recs)-1]
+			switch {
+			case c.want == "":
+				if len(recs) != 11 || last.Kind != record.KindRangeEnd {
+					t.Errorf("%d records, the last is %+v", len(recs), last)
+				}
+			case last.Kind != record.KindFileFailed || !strings.Contains(last.Fault.Message, c.want):
+				t.Errorf("the last of %d records is %+v, want %q", len(recs), last.Fault, c.want)
+			}
+		})
+	}
+}
+
+// A reader of a long archive tells on its way how much of the file it has read.
+func TestArchivesTellHowMuchOfThemIsRead(t *testing.T) {
+	plain := manyRecords(20_000)
+	for name, packed := range map[string]string{"gzip": gzipped(t, plain), "zstd": zstded(t, plain[:len(plain)/2], plain[len(plain)/2:])} {
+		t.Run(name, func(t *testing.T) {
+			const each = 1000
+			ranges := outcomes(t, readSequence(t, packed, 1000, nil, WithMaxRangeRecords(each), WithMaxRecordBytes(1000)))
+			var ends []record.DoneRange
+			for _, o := range ranges[:10] {
+				ends = append(ends, record.DoneRange{Start: o.Range.Start})
+			}
+			// Of those that are done nothing is told, until the next one has it all.
+			for _, done := range [][]record.DoneRange{nil, ends} {
+				var told, largest int64
+				for _, r := range readSequence(t, packed, 1000, done, WithMaxRangeRecords(each), WithMaxRecordBytes(1000)) {
+					if r.Kind == record.KindRangeEnd {
+						told, largest = told+r.Source.Range.Share, max(largest, r.Source.Range.Share)
+					}
+				}
+				size, most := int64(len(packed)), int64(len(packed)/4)
+				if len(done) > 0 {
+					most = size * 3 / 4
+				}
+				if told != size || largest > most {
+					t.Errorf("%d done: %d bytes of %d are told, %d at once", len(done), told, size, largest)
+				}
+			}
+		})
+	}
+}
+
+// The message of a damaged archive says what is loaded of it.
+func TestDamagedArchivesTellWhatIsLoaded(t *testing.T) {
+	plain := manyRecords(2000)
+	packed := gzipped(t, plain)
+	flipped := []byte(packed)
+	flipped[len(flipped)-8] ^= 1 // in the checksum, as a bit of the content would have it
+	for _, c := range []struct{ name, content, want string }{
+		{
+			"cut off", packed[:len(packed)*2/3],
+			"it ends too early; the 1300 records before that are loaded, and may be damaged too, because a checksum comes after what it is about: " +
+				"write the file anew, and what is there already is not loaded twice",
+		},
+		{"another checksum", string(flipped), "its checksum does not fit what came before; the 1900 records before that are loaded, and may be damaged too"},
+		{"cut off at its beginning", packed[:12], "it ends too early; nothing of it is loaded: write the file anew"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recs := readSequence(t, c.content, windowChunk, nil, WithMaxRangeRecords(100), WithMaxRecordBytes(1000))
+			if last := recs[len(recs)-1]; last.Kind != record.KindFileFailed || !strings.Contains(last.Fault.Message, c.want) {
+				t.Errorf("got %v", last.Fault)
+			}
+		})
+	}
 }

@@ -143,33 +143,20 @@ func (a *attempt) result() *loadResult {
 			u.counts = a.countsOf(u)
 			r.counts.add(u.counts)
 			r.ranges++
-			r.bytes += fileBytes(u.source)
+			r.bytes += u.source.Bytes()
 			touched[a.ids[u]] = true
 			if u.source.Last {
 				r.files++
 			}
 		case u.marker == record.KindFileFailed:
 			r.failed = append(r.failed, u)
+			r.lost += u.source.Bytes()
 		case u.marker == record.KindUnreadable:
 			r.unreadable = append(r.unreadable, u)
 		}
 	}
 	r.touched = int64(len(touched))
 	return r
-}
-
-// fileBytes is how much of its file a range stands for: of an archive, all of
-// it at the end.
-func fileBytes(r *record.Range) int64 {
-	switch {
-	case r.Unsplit && r.Last:
-		return r.File.Size
-	case r.Unsplit:
-		return 0
-	case r.Index == 0: // with the header
-		return r.End
-	}
-	return r.End - r.Start
 }
 
 func (a *attempt) countsOf(u *unit) counts {

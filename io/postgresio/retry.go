@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -74,7 +76,7 @@ const uniqueViolation = "23505"
 func SafeError(err error) error {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && connect.Unwrap() != nil {
-		return connect.Unwrap()
+		return lastOfEach(connect.Unwrap())
 	}
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {
@@ -82,6 +84,38 @@ func SafeError(err error) error {
 	}
 	return err
 }
+
+// lastOfEach leaves, of the tries to connect that an error joins, the last to
+// each address: pgx tries one with TLS and then without, and looks up a name for
+// each.
+func lastOfEach(err error) error {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return err
+	}
+	var last attempts
+	for _, e := range joined.Unwrap() {
+		where, _, _ := strings.Cut(e.Error(), ": ")
+		last = append(slices.DeleteFunc(last, func(o error) bool { return strings.HasPrefix(o.Error(), where+": ") }), e)
+	}
+	if len(last) == 1 {
+		return last[0]
+	}
+	return last
+}
+
+// attempts are the errors of several addresses, in one line.
+type attempts []error
+
+func (a attempts) Error() string {
+	texts := make([]string, len(a))
+	for i, err := range a {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (a attempts) Unwrap() []error { return a }
 
 // firstPause is the first wait between tries. Tests of many faults shorten it.
 var firstPause = time.Second

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,35 @@ func TestNoSecretIsTold(t *testing.T) {
 		{"TLS that the server does not speak", with(func(u *url.URL) { u.RawQuery = "sslmode=require" }), "TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantNoSecret(t, c.url, c.says) })
+	}
+}
+
+// Of each address the last try is told, in one line: pgx tries one with TLS and
+// then without.
+func TestConnectionErrorsAreToldOnce(t *testing.T) {
+	server := pgtest.Database(t)
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path, u.RawQuery = "/no_such_database", "sslmode=prefer"
+	closed, other := closedPort(t), closedPort(t)
+	for _, c := range []struct{ name, url, want string }{
+		{"nobody listens", "postgres://u@" + closed + "/db", `^` + closed + ` \(127.0.0.1\): dial error: .*refused$`},
+		{"no such database", u.String(), `^` + u.Host + ` \(127.0.0.1\): server error: .*database "no_such_database" does not exist.*$`},
+		{"no such host", "postgres://u@no-such-host.invalid/db", `^lookup no-such-host.invalid[^;]*$`},
+		{"several servers", "postgres://u@" + closed + "," + other + "/db", `^` + closed + `[^;]*refused; ` + other + `[^;]*refused$`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pool, err := SetURL(t.Name(), c.url).Open(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			if got := SafeError(pool.Ping(t.Context())).Error(); !regexp.MustCompile(c.want).MatchString(got) {
+				t.Errorf("got %q, want %s", got, c.want)
+			}
+		})
 	}
 }
 

@@ -28,8 +28,9 @@ type loadResult struct {
 	// ranges are those committed, touched the files they are of, and files
 	// those that ended with one of them.
 	ranges, touched, files int64
-	// bytes are those of the files that the ranges stand for.
-	bytes              int64
+	// bytes are those of the files that the ranges stand for, lost those of what
+	// failed.
+	bytes, lost        int64
 	failed, unreadable []*unit
 }
 
@@ -88,7 +89,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	batch := t.Batches
 	t.mu.Unlock()
 	e.control.Loaded(r.files, r.bytes)
-	e.control.Off(int64(len(r.failed)), 0)
+	e.control.Off(int64(len(r.failed)), r.lost)
 	if r.ranges > 0 {
 		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
 			append(e.table.rule.terms(r.updated, r.stale), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)

@@ -27,6 +27,9 @@ const (
 	CodeSuperseded = "superseded"
 	// CodeCorruptArchive is for a compressed file that is cut off or damaged.
 	CodeCorruptArchive = "corrupt_archive"
+	// CodeUnsupportedFormat is for a file that is neither text nor an archive
+	// that is read.
+	CodeUnsupportedFormat = "unsupported_format"
 )
 
 // Fault says why a record, or a file, can't be loaded. It is a value that

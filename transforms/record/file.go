@@ -90,6 +90,23 @@ type Range struct {
 	// Done is Work's, for the whole of an unsplit file: the reader leaves those
 	// ranges out.
 	Done []DoneRange
+	// Share is, of a range that is cut from an unsplit file, how many of the
+	// file's own bytes were read for it: for those who tell how far a load is.
+	// The shares of a file, and of what fails it, add up to its size.
+	Share int64
+}
+
+// Bytes returns how many bytes of its file the range stands for.
+func (r *Range) Bytes() int64 {
+	switch {
+	case r.Unsplit:
+		return r.Share
+	case r.Failure != nil: // the only one of its file
+		return r.File.Size
+	case r.Index == 0: // with the header
+		return r.End
+	}
+	return r.End - r.Start
 }
 
 // Status is what a ledger says of a file version.
