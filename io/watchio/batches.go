@@ -2,7 +2,6 @@ package watchio
 
 import (
 	"context"
-	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
@@ -15,7 +14,7 @@ import (
 // transform: it looks at the files and the ledger from where it is called.
 type Batches struct {
 	settings settings
-	poller   *poller
+	watch    *watchFn[Ledger]
 	tracker  *tracker
 }
 
@@ -23,11 +22,8 @@ type Batches struct {
 // pattern or an option can't work.
 func NewBatches(pattern string, ledger Ledger, opts ...Option) (*Batches, error) {
 	s := newSettings(pattern, opts)
-	p, err := newPoller(s, ledger)
-	if err != nil {
-		return nil, err
-	}
-	return &Batches{settings: s, poller: p, tracker: newTracker(Restriction{})}, nil
+	b := &Batches{settings: s, watch: &watchFn[Ledger]{Settings: s, Ledger: ledger}, tracker: newTracker(Restriction{})}
+	return b, b.watch.Setup()
 }
 
 // Next waits until there is something to load and returns it, up to the bounds
@@ -41,10 +37,9 @@ func (b *Batches) Next(ctx context.Context) ([]record.Work, error) {
 	control := runctl.Of(b.settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
-	watch := &watchFn[Ledger]{Settings: b.settings, poller: b.poller}
-	for watch.await(ctx, b.tracker) {
+	for b.watch.await(ctx, b.tracker) {
 		var batch []record.Work
-		_, err := watch.trigger(ctx, control, b.tracker, func(w record.Work) { batch = append(batch, w) })
+		_, err := b.watch.trigger(ctx, control, b.tracker, func(w record.Work) { batch = append(batch, w) })
 		if ended, err := outcome(ctx, control, err); ended {
 			return nil, err
 		}
@@ -59,7 +54,7 @@ func (b *Batches) Next(ctx context.Context) ([]record.Work, error) {
 // Again says that the job with the latest batch has failed. What the ledger is
 // not done with of all that Next has returned comes again.
 func (b *Batches) Again() {
-	b.tracker = newTracker(Restriction{Polled: time.Now().UnixMicro()})
+	b.watch.inFlight.resume(0)
 }
 
 // Given returns a PCollection of what Batches has returned.

@@ -12,7 +12,7 @@ import (
 // to come round again.
 func TestClockThatJumps(t *testing.T) {
 	now := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
-	emitted := InFlight{Emitted: now.UnixMicro(), UnreadableSince: 5_000_000}
+	emitted := handed{Emitted: now.UnixMicro(), UnreadableSince: 5_000_000}
 	for _, c := range []struct {
 		name             string
 		now              time.Time

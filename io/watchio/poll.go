@@ -63,11 +63,11 @@ type poll struct {
 // due is a file that is to be handed on. The entry is to be claimed first.
 type due struct {
 	work  record.Work
-	entry InFlight
+	entry handed
 }
 
 // look lists the patterns, asks about what is in flight, and queues the rest.
-func (p *poller) look(ctx context.Context, now time.Time, inFlight []InFlight, room int) (*poll, error) {
+func (p *poller) look(ctx context.Context, now time.Time, inFlight []handed, room int) (*poll, error) {
 	list := files.List(ctx, p.globs)
 	p.unlisted.tell(list.Problems)
 	p.unopened.prune()
@@ -89,7 +89,7 @@ func (p *poller) look(ctx context.Context, now time.Time, inFlight []InFlight, r
 
 // sift queues the listed files that are neither in flight nor known nor young,
 // and finds those in flight that are gone.
-func (l *poll) sift(list *files.Listing, inFlight []InFlight) {
+func (l *poll) sift(list *files.Listing, inFlight []handed) {
 	flying := make(map[record.File]bool, len(inFlight))
 	for _, f := range inFlight {
 		flying[f.File] = false
@@ -147,9 +147,9 @@ func older(a, b record.File) int {
 }
 
 // review asks the ledger about the files in flight.
-func (l *poll) review(ctx context.Context, inFlight []InFlight) error {
+func (l *poll) review(ctx context.Context, inFlight []handed) error {
 	var asked []record.File
-	var entries []InFlight
+	var entries []handed
 	for _, f := range inFlight {
 		if !l.over[f.File] {
 			asked, entries = append(asked, f.File), append(entries, f)
@@ -183,14 +183,14 @@ func pending(s record.FileState) bool {
 
 // refused tells that the version goes on with another split than it was handed
 // on with, so that what was handed on came to nothing.
-func refused(s record.FileState, f InFlight) bool {
+func refused(s record.FileState, f handed) bool {
 	return s.Status == record.StatusLoading && s.Fingerprint != f.Fingerprint
 }
 
 // failedToRead tells that reading has failed since the version was handed on,
 // and that this is long enough ago to try once more. A clock that jumped back,
 // here or at the server, does not hold that up.
-func failedToRead(s record.FileState, f InFlight, now time.Time) bool {
+func failedToRead(s record.FileState, f handed, now time.Time) bool {
 	age := now.Sub(time.UnixMicro(f.Emitted))
 	return s.UnreadableSince != 0 && s.UnreadableSince != f.UnreadableSince && (age >= retryBackoff || age < 0)
 }
@@ -300,7 +300,7 @@ func (l *poll) hand(f record.File, state record.FileState) due {
 	fingerprint := cmp.Or(state.Fingerprint, l.Fingerprint)
 	return due{
 		work: record.Work{File: f, Fingerprint: state.Fingerprint, Done: state.Done},
-		entry: InFlight{
+		entry: handed{
 			File: f, Fingerprint: fingerprint, Emitted: time.Now().UnixMicro(), UnreadableSince: state.UnreadableSince,
 		},
 	}

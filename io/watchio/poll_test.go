@@ -40,7 +40,8 @@ func watcherOf(t *testing.T, dir, pattern string, opts ...Option) *watcher {
 	return w
 }
 
-// restart gives the watcher a new worker, with the restriction it has.
+// restart gives the watcher a new worker in the same process, with the
+// restriction it has.
 func (w *watcher) restart() { check(w.t, w.fn.Setup()) }
 
 func (w *watcher) write(name, content string, age int) record.File {
@@ -73,7 +74,7 @@ func (w *watcher) want(files ...record.File) {
 func (w *watcher) wantInFlight(files ...record.File) {
 	w.t.Helper()
 	var got []record.File
-	for _, f := range w.rt.inFlight() {
+	for _, f := range w.fn.inFlight.all() {
 		got = append(got, f.File)
 	}
 	wantFiles(w.t, got, files...)
@@ -81,8 +82,8 @@ func (w *watcher) wantInFlight(files ...record.File) {
 
 // age makes what is in flight older.
 func (w *watcher) age(d time.Duration) {
-	for i := range w.rt.rest.InFlight {
-		w.rt.rest.InFlight[i].Emitted -= d.Microseconds()
+	for i := range w.fn.inFlight.files {
+		w.fn.inFlight.files[i].Emitted -= d.Microseconds()
 	}
 }
 
@@ -231,7 +232,7 @@ func TestFilesInFlightAreBounded(t *testing.T) {
 	w.want(files[1000:1003]...)
 	w.memory.set(files[5], record.FileState{Status: record.StatusLoading, Fingerprint: "theirs"})
 	w.want(files[5])
-	if n := len(w.rt.inFlight()); n != 1000 {
+	if n := len(w.fn.inFlight.all()); n != 1000 {
 		t.Errorf("%d files are in flight", n)
 	}
 }

@@ -1,38 +1,21 @@
 package watchio
 
 import (
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// Restriction is what is left to do for a watcher: everything that is to come,
-// given what is in flight. It is exported for Beam's coder.
+// Restriction is what is left to do for a watcher: everything that is to come.
+// It is exported for Beam's coder.
 type Restriction struct {
-	// InFlight holds the files that were handed on and are not done with in the
-	// ledger, in the order of their first claim.
-	InFlight []InFlight
 	// Polled is when the latest poll began, in microseconds since 1970-01-01 UTC;
 	// 0 before the first one.
 	Polled int64
 	// Ended marks a restriction with nothing left to do: what a checkpoint
 	// leaves to the call that it ends.
 	Ended bool
-}
-
-// InFlight is a file that was handed on.
-type InFlight struct {
-	File record.File
-	// Fingerprint is the one it was handed on with: the worker's own where the
-	// ledger had none.
-	Fingerprint string
-	// Emitted is when, in microseconds since 1970-01-01 UTC.
-	Emitted int64
-	// UnreadableSince is the ledger's at that time. A later one is a new
-	// failure, by the ledger's own clock, which need not agree with ours.
-	UnreadableSince int64
 }
 
 // tracker owns the restriction while a call runs. Beam splits from other
@@ -45,7 +28,6 @@ type tracker struct {
 }
 
 func newTracker(rest Restriction) *tracker {
-	rest.InFlight = slices.Clone(rest.InFlight)
 	t := &tracker{rest: rest, ended: make(chan struct{})}
 	if rest.Ended {
 		close(t.ended)
@@ -53,54 +35,35 @@ func newTracker(rest Restriction) *tracker {
 	return t
 }
 
-// TryClaim puts an InFlight into the restriction, in place of an earlier one of
-// the same file. It is to be called before the file is emitted; after a refusal
-// nothing may be emitted.
+// TryClaim claims a record.File. It is to be called before the file is emitted;
+// after a refusal nothing may be emitted: somebody else goes on.
 func (t *tracker) TryClaim(pos any) bool {
-	claim, ok := pos.(InFlight)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !ok || t.rest.Ended {
-		return false
-	}
-	same := func(f InFlight) bool { return f.File == claim.File }
-	if i := slices.IndexFunc(t.rest.InFlight, same); i >= 0 {
-		t.rest.InFlight[i] = claim
-	} else {
-		t.rest.InFlight = append(t.rest.InFlight, claim)
-	}
-	return true
+	_, ok := pos.(record.File)
+	return ok && !t.IsDone()
 }
 
-// release removes files that are in flight no more. After the end it does
-// nothing: the checkpoint's restriction finds the same out by itself.
-func (t *tracker) release(files map[record.File]bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.rest.InFlight = slices.DeleteFunc(t.rest.InFlight, func(f InFlight) bool { return files[f.File] })
-}
-
-// poll notes that a poll begins.
-func (t *tracker) poll(now time.Time) {
+// poll notes that a poll begins, and returns when: the time itself, or the
+// restriction's where it has ended.
+func (t *tracker) poll(now time.Time) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.rest.Ended {
 		t.rest.Polled = now.UnixMicro()
 	}
+	return t.rest.Polled
+}
+
+// polled is when the latest poll began; 0 before the first.
+func (t *tracker) polled() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rest.Polled
 }
 
 // sincePoll is the time since the latest poll began, and false before the first.
 func (t *tracker) sincePoll() (time.Duration, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return time.Since(time.UnixMicro(t.rest.Polled)), t.rest.Polled != 0
-}
-
-// inFlight returns a copy.
-func (t *tracker) inFlight() []InFlight {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.rest.InFlight)
+	polled := t.polled()
+	return time.Since(time.UnixMicro(polled)), polled != 0
 }
 
 // end says that there is nothing left to do, ever.
@@ -119,22 +82,16 @@ func (t *tracker) finish() {
 }
 
 // TrySplit refuses every split but the checkpoint, which ends this restriction
-// and gives all that is in flight to the residual: a folder has one watcher.
+// and gives all that is to come to the residual: a folder has one watcher.
 func (t *tracker) TrySplit(fraction float64) (primary, residual any, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if fraction != 0 || t.rest.Ended {
-		return t.copy(), nil, nil
+		return t.rest, nil, nil
 	}
-	rest := t.copy()
-	t.finish()
-	return t.copy(), rest, nil
-}
-
-func (t *tracker) copy() Restriction {
 	rest := t.rest
-	rest.InFlight = slices.Clone(rest.InFlight)
-	return rest
+	t.finish()
+	return t.rest, rest, nil
 }
 
 // GetError returns nil: a claim fails only because the restriction has ended.
@@ -159,7 +116,7 @@ func (t *tracker) IsDone() bool {
 func (t *tracker) GetRestriction() any {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.copy()
+	return t.rest
 }
 
 // IsBounded reports false until the end: new files may always come.

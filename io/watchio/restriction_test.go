@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/sdf"
@@ -25,8 +26,8 @@ func throughCoder[T any](t testing.TB, v T) T {
 	return out.(T)
 }
 
-func flight(i int) InFlight {
-	return InFlight{
+func flight(i int) handed {
+	return handed{
 		File:        record.File{Path: fmt.Sprintf("in/%d\xff.csv", i), Size: int64(i), Modified: 1769680800123456},
 		Fingerprint: "f", Emitted: int64(i) + 1, UnreadableSince: 3,
 	}
@@ -34,9 +35,9 @@ func flight(i int) InFlight {
 
 func TestWhatTravelsSurvivesTheCoder(t *testing.T) {
 	for name, r := range map[string]Restriction{
-		"nothing in flight": {},
-		"ended":             {Ended: true},
-		"files in flight":   {InFlight: []InFlight{flight(1), flight(2)}},
+		"new":    {},
+		"ended":  {Ended: true},
+		"polled": {Polled: 1769680800123456},
 	} {
 		t.Run("restriction, "+name, func(t *testing.T) {
 			if got := throughCoder(t, r); !reflect.DeepEqual(got, r) {
@@ -51,7 +52,7 @@ func TestWhatTravelsSurvivesTheCoder(t *testing.T) {
 }
 
 func TestTrySplit(t *testing.T) {
-	full := Restriction{InFlight: []InFlight{flight(1), flight(2)}}
+	full := Restriction{Polled: 1769680800123456}
 	ended := Restriction{Ended: true}
 	cases := []struct {
 		name              string
@@ -60,7 +61,7 @@ func TestTrySplit(t *testing.T) {
 		primary, residual any
 	}{
 		{"the checkpoint gives all to the residual", full, 0, ended, full},
-		{"the checkpoint of a watcher with nothing in flight goes on", Restriction{}, 0, ended, Restriction{}},
+		{"the checkpoint of a watcher that has not polled goes on", Restriction{}, 0, ended, Restriction{}},
 		{"a split in the middle is refused", full, 0.5, full, nil},
 		{"a split at the end is refused", full, 1, full, nil},
 		{"a split near the beginning is refused", full, 1e-9, full, nil},
@@ -83,7 +84,7 @@ func TestTrySplit(t *testing.T) {
 			if done, left := rt.GetProgress(); (left == 0) != rt.IsDone() || done+left != 1 {
 				t.Errorf("progress is %v and %v", done, left)
 			}
-			if rt.TryClaim(flight(9)) == rt.IsDone() {
+			if rt.TryClaim(flight(9).File) == rt.IsDone() {
 				t.Errorf("a claim, with IsDone %v, says the opposite", rt.IsDone())
 			}
 			if rt.GetError() != nil {
@@ -99,34 +100,49 @@ func TestAClaimOfSomethingElseIsRefused(t *testing.T) {
 	}
 }
 
-// Whatever claims, releases, splits and checkpoints there are: the one who
-// comes next has in flight what was claimed and not released.
+// Whatever claims, releases and checkpoints there are, and whoever goes on from
+// an earlier state: in flight is what was handed on since the state that is gone
+// on from and not released, and after going back nothing.
 func TestNothingIsLostOrTwiceAcrossCheckpoints(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		rt := newTracker(Restriction{})
-		want := map[record.File]InFlight{}
+		var f inFlight
+		rt, now := newTracker(Restriction{}), time.UnixMicro(1)
+		earlier := Restriction{}
+		want := map[record.File]handed{}
 		for range 60 {
-			f := flight(rnd.IntN(12))
-			f.Emitted = int64(rnd.Uint32())
-			switch rnd.IntN(4) {
+			h := flight(rnd.IntN(12))
+			h.Emitted = int64(rnd.Uint32())
+			switch rnd.IntN(6) {
 			case 0, 1:
-				if !rt.TryClaim(f) {
+				if !rt.TryClaim(h.File) {
 					t.Fatal("a claim was refused")
 				}
-				want[f.File] = f
+				f.add(h)
+				want[h.File] = h
 			case 2:
-				rt.release(map[record.File]bool{f.File: true})
-				delete(want, f.File)
+				f.release(map[record.File]bool{h.File: true})
+				delete(want, h.File)
 			case 3:
 				rt = split(t, rt, []float64{0, 0, 0.25, 0.5, 1}[rnd.IntN(5)])
+				f.resume(rt.polled())
+			case 4:
+				earlier = rt.GetRestriction().(Restriction)
+				now = now.Add(time.Microsecond)
+				f.poll(rt.poll(now))
+			case 5:
+				if rt.GetRestriction() != earlier {
+					clear(want)
+				}
+				rt = newTracker(earlier)
+				f.resume(rt.polled())
 			}
 		}
-		same(t, rt.inFlight(), want)
+		same(t, f.all(), want)
 	}
 }
 
-// split returns the tracker that goes on, at another worker.
+// split returns the tracker that goes on.
 func split(t *testing.T, rt *tracker, fraction float64) *tracker {
 	t.Helper()
 	_, residual, err := rt.TrySplit(fraction)
@@ -134,13 +150,13 @@ func split(t *testing.T, rt *tracker, fraction float64) *tracker {
 	if residual == nil {
 		return rt
 	}
-	if rt.TryClaim(flight(99)) || len(rt.inFlight()) > 0 {
+	if rt.TryClaim(flight(99).File) {
 		t.Fatal("two trackers own the restriction")
 	}
 	return newTracker(throughCoder(t, residual.(Restriction)))
 }
 
-func same(t *testing.T, got []InFlight, want map[record.File]InFlight) {
+func same(t *testing.T, got []handed, want map[record.File]handed) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d are in flight, want %d", len(got), len(want))

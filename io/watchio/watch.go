@@ -31,7 +31,8 @@ type watchFn[L Ledger] struct {
 	Settings settings
 	Ledger   L
 
-	poller *poller
+	poller   *poller
+	inFlight *inFlight
 }
 
 func (fn *watchFn[L]) CreateInitialRestriction(_ []byte) Restriction { return Restriction{} }
@@ -55,6 +56,7 @@ func (fn *watchFn[L]) TruncateRestriction(_ *tracker, _ []byte) Restriction {
 }
 
 func (fn *watchFn[L]) Setup() (err error) {
+	fn.inFlight = inFlightOf(fn.Settings, fn.Ledger)
 	fn.poller, err = newPoller(fn.Settings, fn.Ledger)
 	return err
 }
@@ -69,6 +71,7 @@ func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte,
 	control := runctl.Of(fn.Settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
+	fn.inFlight.resume(rt.polled())
 	for begun := time.Now(); fn.await(ctx, rt); {
 		emitted, err := fn.trigger(ctx, control, rt, emit)
 		if ended, err := outcome(ctx, control, err); ended {
@@ -109,22 +112,22 @@ func (fn *watchFn[L]) pause(rt *tracker) time.Duration {
 	return min(max(interval-since, minTriggerInterval), interval)
 }
 
-// trigger hands on what is due, up to the bounds of a poll. A file is claimed
-// before it is emitted, so it is in the restriction of whoever comes next
-// before anyone downstream has seen it.
+// trigger hands on what is due, up to the bounds of a poll. A file is claimed and
+// in flight before it is emitted.
 func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *tracker, emit func(record.Work)) (int, error) {
 	now := time.Now()
-	rt.poll(now)
-	look, err := fn.poller.look(ctx, now, rt.inFlight(), maxInFlight)
+	fn.inFlight.poll(rt.poll(now))
+	look, err := fn.poller.look(ctx, now, fn.inFlight.all(), maxInFlight)
 	if err != nil {
 		return 0, err
 	}
-	rt.release(look.over)
+	fn.inFlight.release(look.over)
 	emitted, left := 0, cmp.Or(fn.Settings.MaxBytesPerTrigger, math.MaxInt64)
 	for d, err := range look.due(ctx) {
-		if err != nil || over(ctx, control) || emitted > 0 && d.work.File.Size > left || !rt.TryClaim(d.entry) {
+		if err != nil || over(ctx, control) || emitted > 0 && d.work.File.Size > left || !rt.TryClaim(d.work.File) {
 			return emitted, err
 		}
+		fn.inFlight.add(d.entry)
 		emit(d.work)
 		left -= d.work.File.Size
 		if emitted++; emitted == fn.Settings.MaxFilesPerTrigger {
