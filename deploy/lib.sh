@@ -181,6 +181,9 @@ guard() {
   for file in "$run"/groups/*; do
     [ ! -e "$file" ] || end_group "$(cat "$file")"
   done
+  if [ -e "$run/pid-files" ]; then
+    while read -r file; do rm -f -- "$file"; done <"$run/pid-files"
+  fi
   rm -rf "$run"
 }
 
@@ -336,6 +339,7 @@ launched() {
   disown "$started" # or bash would say that it was killed
   processes[$1]=$started
   printf '%s\n' "$started" >"$dir/${names[$1]}.pid"
+  printf '%s\n' "$dir/${names[$1]}.pid" >>"$run/pid-files"
 }
 
 # check_all RESTART: looks whether one has ended. Starts it again a second later,
@@ -348,7 +352,7 @@ check_all() {
       ended "$name" "${processes[$i]}"
       rm -f "$dir/$name.pid"
       if [ -z "$1" ]; then
-        die "$name has ended; its log says $(tail -n 1 "$dir/$name.log" | cut -c 1-300)"
+        die "$name has ended; the last of its log: $(tail -n 1 "$dir/$name.log" | cut -c 1-300)"
       fi
       say "$name has ended and is started again"
       pause 1
