@@ -85,6 +85,8 @@ func (o *Options) submission() jobserver.Submission {
 		options["streaming"] = true
 		options["checkpointing_interval"] = o.Settings.Streaming.CheckpointInterval.Duration()
 		options["max_bundle_time_mills"] = maxBundleTime
+		// Or what a checkpoint finds in hand may wait for the next bundle.
+		options["finish_bundle_before_checkpointing"] = true
 		if path := o.Settings.Streaming.CheckpointPath; path != "" {
 			options["state_backend"] = "filesystem"
 			options["state_backend_storage_path"] = folderURL(path)

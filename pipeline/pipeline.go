@@ -25,6 +25,7 @@ import (
 	"github.com/cartstream/cartstream/io/csvio"
 	"github.com/cartstream/cartstream/io/postgresio"
 	"github.com/cartstream/cartstream/io/watchio"
+	"github.com/cartstream/cartstream/pipeline/jobserver"
 	"github.com/cartstream/cartstream/transforms"
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -113,10 +114,15 @@ func (f Flow[T, R]) build(s beam.Scope, files beam.PCollection) {
 // files are those that the run finds by itself.
 func (f Flow[T, R]) files(s beam.Scope) beam.PCollection {
 	input, ledger := f.Options.Settings.Streaming.Input[0], ledgerOf[T](f.Options)
-	if f.Options.AvailableNow {
-		return watchio.List(s, input, ledger, watchingOf[T](f.Options)...)
+	watching := watchingOf[T](f.Options)
+	switch {
+	case f.Options.AvailableNow:
+		return watchio.List(s, input, ledger, watching...)
+	case f.Options.runner() == RunnerFlink:
+		ticks := jobserver.FlinkTicks(s, watchio.TickInterval(f.Options.Settings.Streaming.TriggerInterval.Duration()))
+		return watchio.OnTicks(s, ticks, input, ledger, watching...)
 	}
-	return watchio.Watch(s, input, ledger, watchingOf[T](f.Options)...)
+	return watchio.Watch(s, input, ledger, watching...)
 }
 
 // ignoreRange, in a stage of its own, gives the stage that loads an output.

@@ -23,8 +23,8 @@ type handed struct {
 }
 
 // inFlight is what one watcher has handed on and the ledger is not done with. It
-// is kept by the process and not in the restriction: Flink (2.62.0 of its runner)
-// keeps what it is given at each resume for ever. So a watcher that goes on
+// is kept by the process and not in the runner's state, which would grow with it.
+// So a watcher that goes on
 // elsewhere, or from an earlier state, begins with nothing in flight, and hands on
 // again what the ledger is not done with: what it had handed on after that state
 // came to nothing with the job, and what is loaded twice the ledger drops.

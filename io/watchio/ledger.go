@@ -33,11 +33,12 @@ type Ledger interface {
 	Lookup(ctx context.Context, files []record.File) ([]record.FileState, error)
 }
 
-// Register makes Watch and List usable with ledgers of L.
+// Register makes Watch, OnTicks and List usable with ledgers of L.
 func Register[L Ledger]() {
 	beam.RegisterType(reflect.TypeFor[L]())
 	beam.RegisterType(reflect.TypeFor[watchFn[L]]())
 	beam.RegisterType(reflect.TypeFor[listFn[L]]())
+	beam.RegisterType(reflect.TypeFor[tickFn[L]]())
 }
 
 // lookup asks about any number of files.

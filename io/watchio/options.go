@@ -12,9 +12,6 @@ const (
 	defaultMaxFilesPerTrigger = 5
 	// minTriggerInterval keeps an interval of 0 from being a busy loop.
 	minTriggerInterval = 10 * time.Millisecond
-	// maxQuiet is how long a call that finds nothing goes on where it can be
-	// resumed: a checkpoint of Flink waits for its end.
-	maxQuiet = 30 * time.Second
 	// maxInFlight bounds the state that is kept between two polls.
 	maxInFlight = 1000
 	// retryBackoff is the least time between two tries of a file that could not
@@ -42,7 +39,7 @@ type settings struct {
 	Blocking bool
 }
 
-// Option changes how Watch, List or Batches works.
+// Option changes how Watch, OnTicks, Batches or List works.
 type Option func(*settings)
 
 // WithRun names the run whose control (draining, failure) is obeyed. The

@@ -62,23 +62,22 @@ func (fn *watchFn[L]) Setup() (err error) {
 }
 
 // ProcessElement polls until the run drains, or, where the runner can resume
-// it, until it has handed something on, because runners show what a call emits
-// only when the call has returned; or has found nothing for maxQuiet. It waits
-// inside, also for what is left of the interval when it is resumed: draining ends
-// the wait at once, and a runner's own delay it could not. So Flink, which keeps a
-// little for ever for each resume, sees few of them while a folder is quiet.
+// it, until it has handed something on: prism shows what a call emits only when
+// the call has returned. It waits inside, also for what is left of the interval
+// when it is resumed: draining ends the wait at once, and a runner's own delay it
+// could not.
 func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte, emit func(record.Work)) (sdf.ProcessContinuation, error) {
 	control := runctl.Of(fn.Settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
 	fn.inFlight.resume(rt.polled())
-	for begun := time.Now(); fn.await(ctx, rt); {
+	for fn.await(ctx, rt) {
 		emitted, err := fn.trigger(ctx, control, rt, emit)
 		if ended, err := outcome(ctx, control, err); ended {
 			rt.end()
 			return sdf.StopProcessing(), err
 		}
-		if over := emitted > 0 || time.Since(begun) >= maxQuiet; over && !fn.Settings.Blocking && !rt.IsDone() {
+		if emitted > 0 && !fn.Settings.Blocking && !rt.IsDone() {
 			return sdf.ResumeProcessingIn(0), nil
 		}
 	}

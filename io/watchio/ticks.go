@@ -1,0 +1,71 @@
+package watchio
+
+import (
+	"context"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/state"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+
+	"github.com/cartstream/cartstream/internal/runctl"
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+func init() {
+	register.Function1x2(withOneKey)
+}
+
+// OnTicks returns record.Work as Watch does, and polls when an element of ticks
+// comes ([]byte, whatever it holds), no more often than each half interval. It is
+// for runners that have a source of ticks and pay for each resume of a splittable
+// DoFn: what it keeps is the time of the latest poll, in the state of one key, so
+// that there is one watcher. It panics when the pattern or an option can't work.
+func OnTicks[L Ledger](s beam.Scope, ticks beam.PCollection, pattern string, ledger L, opts ...Option) beam.PCollection {
+	s = s.Scope("watchio.OnTicks")
+	fn := &tickFn[L]{Settings: newSettings(pattern, opts), Ledger: ledger, Polled: state.MakeValueState[int64]("polled")}
+	return beam.ParDo(s, fn, beam.ParDo(s, withOneKey, ticks))
+}
+
+// withOneKey has all ticks go to one worker.
+func withOneKey(tick []byte) (string, []byte) { return "", tick }
+
+type tickFn[L Ledger] struct {
+	Settings settings
+	Ledger   L
+	// Polled is the restriction's Polled of Watch.
+	Polled state.Value[int64]
+
+	watch *watchFn[L]
+}
+
+func (fn *tickFn[L]) Setup() error {
+	fn.watch = &watchFn[L]{Settings: fn.Settings, Ledger: fn.Ledger}
+	return fn.watch.Setup()
+}
+
+func (fn *tickFn[L]) ProcessElement(ctx context.Context, states state.Provider, _ string, _ []byte, emit func(record.Work)) error {
+	control := runctl.Of(fn.Settings.Run)
+	ctx, stop := untilDrain(ctx, control)
+	defer stop()
+	polled, _, err := fn.Polled.Read(states)
+	if err != nil {
+		return err
+	}
+	rt := newTracker(Restriction{Polled: polled})
+	if since, before := rt.sincePoll(); before && since >= 0 && since < fn.Settings.TriggerInterval/2 || over(ctx, control) {
+		return nil // several sources tick, or ticks have piled up
+	}
+	fn.watch.inFlight.resume(polled)
+	_, err = fn.watch.trigger(ctx, control, rt, emit)
+	if _, err := outcome(ctx, control, err); err != nil {
+		return err
+	}
+	return fn.Polled.Write(states, rt.polled())
+}
+
+// TickInterval is the time between two ticks for these options: the trigger
+// interval, but not less than what a poll may follow another by.
+func TickInterval(triggerInterval time.Duration) time.Duration {
+	return max(triggerInterval, minTriggerInterval)
+}
