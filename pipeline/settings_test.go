@@ -88,6 +88,7 @@ func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"10 seconds": 10 * time.Second, "10s": 10 * time.Second, "10 s": 10 * time.Second, "1 second": time.Second,
 		"500ms": 500 * time.Millisecond, "500 milliseconds": 500 * time.Millisecond, "1.5 minutes": 90 * time.Second,
+		"10 Seconds": 10 * time.Second, "1 min": time.Minute, "90 secs": 90 * time.Second, "2 days": 48 * time.Hour, "1.5d": 36 * time.Hour, "1 HR": time.Hour,
 		"2 hours": 2 * time.Hour, "1m30s": 90 * time.Second, "0": 0, "0s": 0, `"0"`: 0, "87600h": 10 * 365 * 24 * time.Hour,
 	} {
 		got, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
@@ -96,7 +97,7 @@ func TestDurations(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "1 s 2 s", `""`, "~", "0x0",
+		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "3651 days", "2000000 hours days", "99999 days", "1 s 2 s", `""`, "~", "0x0",
 	} {
 		_, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err == nil {

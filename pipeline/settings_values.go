@@ -22,7 +22,7 @@ const (
 
 	allowedCount    = "a whole number from 1 to 1000000000"
 	allowedSeconds  = "a number of seconds from 0 to 315360000"
-	allowedDuration = `a time from 0 to ten years with its unit, as in "10 seconds", "10s", "500ms" or "5 minutes"`
+	allowedDuration = "a time from 0 to ten years with its unit, as in " + exampleDurations
 	allowedText     = "a text that is not empty"
 	allowedTexts    = "a text that is not empty, or a list of such"
 	allowedChar     = "one ASCII character, tab, or nothing"
@@ -198,7 +198,7 @@ func durationSetting(to *Duration) settingsValue {
 		if n.Kind != yaml.ScalarNode || !text {
 			return unlike(n, allowedDuration)
 		}
-		d, err := parseDuration(n.Value)
+		d, err := ParseDuration(n.Value)
 		if err != nil || d < 0 || d > maxDuration {
 			return unlike(n, allowedDuration)
 		}
@@ -206,28 +206,6 @@ func durationSetting(to *Duration) settingsValue {
 		return nil
 	}
 	return settingsValue{set, func() string { return to.String() }}
-}
-
-var (
-	wordyDuration = regexp.MustCompile(`^([0-9.]+) *([a-z]+)$`)
-	unitWords     = map[string]string{
-		"millisecond": "ms", "milliseconds": "ms", "second": "s", "seconds": "s",
-		"minute": "m", "minutes": "m", "hour": "h", "hours": "h",
-	}
-)
-
-// parseDuration takes what time.ParseDuration takes, and one number with a
-// unit in words, with or without a space.
-func parseDuration(s string) (time.Duration, error) {
-	s = strings.TrimSpace(s)
-	if m := wordyDuration.FindStringSubmatch(s); m != nil {
-		unit, ok := unitWords[m[2]]
-		if !ok {
-			unit = m[2]
-		}
-		s = m[1] + unit
-	}
-	return time.ParseDuration(s)
 }
 
 // describe names a value for a message.

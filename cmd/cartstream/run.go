@@ -76,7 +76,7 @@ func noArguments(_ *cobra.Command, args []string) error {
 }
 
 func drainTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
-	cmd.Flags().DurationVar(timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
+	durationFlag(cmd, timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
 		"after SIGINT or SIGTERM, how long to go on committing what is in hand")
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func newStatus(a *app) *cobra.Command {
-	within := 5 * time.Minute
+	var within time.Duration
 	var output string
 	var input []string
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 			return failed(writeStatus(a.stdout, s))
 		},
 	}
-	cmd.Flags().DurationVar(&within, "last", within, "how far back to look, as 10m or 1h")
+	durationFlag(cmd, &within, "last", 5*time.Minute, "how far back to look, as 10m, 1h or \"2 days\"")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files (may be given several times; default: streaming.input of the settings)")
 	outputFlag(cmd, &output)
 	return cmd
