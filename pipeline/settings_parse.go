@@ -127,9 +127,12 @@ func (p *settingsParser) together(s *Settings) {
 }
 
 // failWhereSet is a mistake in how values go together; it names where the
-// value of the key came from.
+// value of the key came from, or of the key that asks for it.
+// askedForBy are the keys that make another one, left out, a mistake.
+var askedForBy = map[string]string{"csv.columns": "csv.header", "csv.quote": "csv.delimiter"}
+
 func (p *settingsParser) failWhereSet(key, message string) {
-	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.file), Key: key, Message: message})
+	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.origins[askedForBy[key]], p.file), Key: key, Message: message})
 }
 
 func (p *settingsParser) fail(line int, key, format string, args ...any) {
