@@ -61,7 +61,7 @@ func DatabaseOf(s Settings) Database {
 // CheckInput tells whether patterns of files can be watched.
 func CheckInput(patterns []string) error {
 	for _, p := range patterns {
-		if err := watchio.Check(p); err != nil {
+		if err := checkPattern(p); err != nil {
 			return err
 		}
 	}
@@ -78,6 +78,15 @@ func History(ctx context.Context, d Database, filter HistoryFilter) (files []Fil
 		return err
 	})
 	return files, err
+}
+
+// checkPattern refuses what no file can match, and a ~, which only a shell
+// expands, and not within quotes.
+func checkPattern(pattern string) error {
+	if strings.HasPrefix(pattern, "~") {
+		return fmt.Errorf(`the pattern %q begins with ~, which nobody expands here; write the whole path, or "$HOME/…" for the shell to expand (a name that begins so is ./~…)`, pattern)
+	}
+	return watchio.Check(pattern)
 }
 
 // EachDeadLetter gives each the dead letters that the filter chooses, the

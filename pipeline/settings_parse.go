@@ -13,7 +13,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/cartstream/cartstream/io/csvio"
-	"github.com/cartstream/cartstream/io/watchio"
 )
 
 // settingsSection is a section of the file and the keys it may hold.
@@ -45,7 +44,7 @@ func (s *Settings) sections() []settingsSection {
 			{"interval_seconds", secondsSetting(&s.Generator.Interval)},
 		}},
 		{"streaming", []settingsKey{
-			{"input", textsSetting(&s.Streaming.Input, watchio.Check)},
+			{"input", textsSetting(&s.Streaming.Input, checkPattern)},
 			{"trigger_interval", durationSetting(&s.Streaming.TriggerInterval)},
 			{"max_files_per_trigger", countSetting(&s.Streaming.MaxFilesPerTrigger)},
 			{"max_bytes_per_trigger", bytesSetting(&s.Streaming.MaxBytesPerTrigger)},

@@ -172,6 +172,7 @@ func TestMistakesThatOthersFind(t *testing.T) {
 		"bytes that are no text": {"generator: \xff\n", "f: this is no YAML: "},
 		"unknown alias":          {"generator: *x\n", "f: this is no YAML: "},
 		"three-part table":       {"postgres:\n  table: a.b.c\n", "f:2: postgres.table: the table name \"a.b.c\" has 3 parts; write table or schema.table"},
+		"a home":                 {"streaming:\n  input: ~/in/*.csv\n", `f:2: streaming.input: the pattern "~/in/*.csv" begins with ~, which nobody expands here; write the whole path`},
 		"broken pattern":         {"streaming:\n  input: \"[\"\n", "f:2: streaming.input: "},
 	} {
 		t.Run(name, func(t *testing.T) {
