@@ -47,13 +47,25 @@ type (
 // DatabaseAt is the database of a connection string.
 func DatabaseAt(url string) Database { return postgresio.SetURL("", url) }
 
+// databaseVariables name a database. The other PG* variables, as PGUSER, go
+// with whatever does.
+var databaseVariables = []string{"DATABASE_URL", "PGHOST", "PGSERVICE", "PGDATABASE"}
+
+// databaseVariable is the variable that names the database; empty for none.
+func databaseVariable(getenv func(string) string) string {
+	for _, name := range databaseVariables {
+		if getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // DatabaseOf is the database that the environment names, or the settings where
 // the environment names none.
 func DatabaseOf(s Settings) Database {
-	for _, name := range []string{"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
-		if os.Getenv(name) != "" {
-			return DatabaseAt("")
-		}
+	if databaseVariable(os.Getenv) != "" {
+		return DatabaseAt("")
 	}
 	return DatabaseAt(s.Postgres.URL)
 }
@@ -131,6 +143,10 @@ func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) er
 	}
 	defer pool.Close()
 	err = question(pool)
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && pool.Config().ConnString() == "" && databaseVariable(os.Getenv) == "" {
+		return fmt.Errorf("no database is named: set DATABASE_URL or the PG* variables, or postgres.url of the settings (%w)", postgresio.SafeError(err))
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && strings.Contains(pg.Message, `"cartstream.`) && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
