@@ -80,6 +80,15 @@ func CheckInput(patterns []string) error {
 	return nil
 }
 
+// checkPattern refuses what no file can match, and a ~, which only a shell
+// expands, and not within quotes.
+func checkPattern(pattern string) error {
+	if strings.HasPrefix(pattern, "~") {
+		return fmt.Errorf(`the pattern %q begins with ~, which nobody expands here; write the whole path, or "$HOME/…" for the shell to expand (a name that begins so is ./~…)`, pattern)
+	}
+	return watchio.Check(pattern)
+}
+
 // FileStates are the states of files in the history.
 func FileStates() []string { return postgresio.FileStates }
 
@@ -90,15 +99,6 @@ func History(ctx context.Context, d Database, filter HistoryFilter) (files []Fil
 		return err
 	})
 	return files, err
-}
-
-// checkPattern refuses what no file can match, and a ~, which only a shell
-// expands, and not within quotes.
-func checkPattern(pattern string) error {
-	if strings.HasPrefix(pattern, "~") {
-		return fmt.Errorf(`the pattern %q begins with ~, which nobody expands here; write the whole path, or "$HOME/…" for the shell to expand (a name that begins so is ./~…)`, pattern)
-	}
-	return watchio.Check(pattern)
 }
 
 // EachDeadLetter gives each the dead letters that the filter chooses, the

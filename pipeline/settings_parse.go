@@ -33,6 +33,8 @@ type settingsValue struct {
 	set func(*yaml.Node) error
 	// get returns the value in force, for people, without any secret.
 	get func() string
+	// variable reads the text of an environment variable.
+	variable func(text string) (*yaml.Node, error)
 }
 
 // sections binds the keys of the file to the fields of s.
@@ -98,6 +100,7 @@ func parseSettings(file string, text []byte, environ []string) (Settings, []Sett
 	if len(p.errs) > 0 {
 		return Settings{}, nil, errors.Join(p.errs...)
 	}
+	p.database(environ)
 	return s, p.inForce(), nil
 }
 
@@ -125,11 +128,11 @@ func (p *settingsParser) together(s *Settings) {
 	}
 }
 
-// failWhereSet is a mistake in how values go together; it names where the
-// value of the key came from, or of the key that asks for it.
 // askedForBy are the keys that make another one, left out, a mistake.
 var askedForBy = map[string]string{"csv.columns": "csv.header", "csv.quote": "csv.delimiter"}
 
+// failWhereSet is a mistake in how values go together; it names where the
+// value of the key came from, or of the key that asks for it.
 func (p *settingsParser) failWhereSet(key, message string) {
 	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.origins[askedForBy[key]], p.file), Key: key, Message: message})
 }

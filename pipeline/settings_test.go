@@ -132,7 +132,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"no number", "generator:\n  interval_seconds: .nan\n", []string{"f:2: generator.interval_seconds: found .nan; allowed is " + allowedSeconds}},
 		{"endless", "generator:\n  interval_seconds: .inf\n", []string{"f:2: generator.interval_seconds: found .inf; allowed is " + allowedSeconds}},
 		{"duration for seconds", "generator:\n  interval_seconds: 5s\n", []string{`f:2: generator.interval_seconds: found "5s"; allowed is ` + allowedSeconds}},
-		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5; allowed is " + allowedText}},
+		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5 without quotes, which YAML does not take for a text; allowed is " + allowedText + `: write "5", with the quotes`}},
 		{"empty text", "generator:\n  output_path: ' '\n", []string{`f:2: generator.output_path: found " "; allowed is ` + allowedText}},
 		{"mapping for text", "postgres:\n  table:\n    name: x\n", []string{"f:3: postgres.table: found a mapping; allowed is " + allowedText}},
 		{"text for a section", "postgres: url\n", []string{`f:1: postgres: found "url"; allowed are the keys table, insert_mode, update_columns, version_column, retry_for, url`}},
