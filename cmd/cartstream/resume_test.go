@@ -119,7 +119,7 @@ func TestLargeFileGoesOnWhereItWasKilled(t *testing.T) {
 func TestFileThatCameWhileNoProcessRan(t *testing.T) {
 	s := newScene(t)
 	s.run(exitDone, "migrate")
-	s.beLoader()
+	s.beLoader("user_events")
 	s.environment = []string{"CARTSTREAM_STREAMING_INCLUDE_EXISTING_FILES=false"}
 	s.write("in/before.csv", header+events(1, 10))
 	hourAgo := time.Now().Add(-time.Hour)
