@@ -147,6 +147,9 @@ func (a *attempt) result() *loadResult {
 			if u.source.Last {
 				r.files++
 			}
+			if h := a.hopelessFile(u, c); h != nil {
+				r.hopeless = append(r.hopeless, h)
+			}
 		case u.marker == record.KindFileFailed:
 			r.failed = append(r.failed, u)
 		case u.marker == record.KindUnreadable:
