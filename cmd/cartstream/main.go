@@ -100,6 +100,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
   cartstream run --available-now --input 'in/*.csv'  load what is there, then end
   cartstream history                               what became of each file
   cartstream verify                                prove that nothing is missing`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if err := a.setUpLog(); err != nil {
@@ -110,6 +111,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.SetVersionTemplate("cartstream {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "settings file (default: settings.yaml, where there is one)")
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")
