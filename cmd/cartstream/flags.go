@@ -68,3 +68,30 @@ func explainFlag(cmd *cobra.Command, err error) error {
 	}
 	return err
 }
+
+// noArguments takes what stands after the flags for a pattern that the shell
+// has expanded, where there is one, which is the usual reason.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.Flags().Lookup("input") == nil {
+		return fmt.Errorf("found the argument %q, allowed are flags only", args[0])
+	}
+	return fmt.Errorf("found the argument %q, allowed are flags only; a pattern must stand in quotes, as in --input 'in/*.csv', "+
+		"or the shell puts the names of the files in its place", args[0])
+}
+
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("found no FILE, allowed is one, as in '%s in/a.csv'", cmd.CommandPath())
+	}
+	return atMostOneFile(cmd, args)
+}
+
+func atMostOneFile(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("found %d arguments, from %q to %q, allowed is one FILE", len(args), args[0], args[len(args)-1])
+	}
+	return nil
+}

@@ -24,7 +24,7 @@ func newGenerate(a *app) *cobra.Command {
 		Example: `  cartstream generate
   cartstream generate --output in --batch-size 10000 --interval 0 --count 1000000 \
       --duplicate-rate 0.02 --invalid-rate 0.01 --corrupt-rate 0.01 --manifest manifest.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings()
 			if err != nil {

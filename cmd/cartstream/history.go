@@ -25,7 +25,7 @@ dead letters by reason.`,
   cartstream history --state failed,superseded --since 24h
   cartstream history --file 'orders-*.csv.gz' --limit 0 --output json
   cartstream history /srv/incoming/orders-17.csv`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              atMostOneFile,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := checkHistory(&filter, since, time.Now())

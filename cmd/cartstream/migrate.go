@@ -17,7 +17,7 @@ func newMigrate(a *app) *cobra.Command {
 makes the table user_events where it is that of the settings and not there. 'run'
 and 'up' do it too.`,
 		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream migrate`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

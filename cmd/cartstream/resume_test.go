@@ -135,7 +135,7 @@ func TestFileThatCameWhileNoProcessRan(t *testing.T) {
 	if files, _ := s.backlog(); files != 1 {
 		t.Errorf("the backlog is %d files, want 1", files)
 	}
-	s.loadAll(exitDone).mustSay("Done: 1 files loaded, 10 records")
+	s.loadAll(exitDone).mustSay("Done: 1 file loaded, 10 records")
 	s.expect(`select count(*), min(event_id::text) from user_events`, "20 | "+id(11))
 }
 

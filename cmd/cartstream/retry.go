@@ -18,7 +18,7 @@ pipeline loads it again, or to its end: after the settings were mended, say. A f
 that is written anew needs no retry: it is another version.`,
 		Example: `  cartstream history --state failed
   cartstream retry /srv/incoming/orders.csv`,
-		Args: cobra.ExactArgs(1),
+		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

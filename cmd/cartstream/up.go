@@ -27,7 +27,7 @@ say; the next start goes on from there.
 SIGINT and SIGTERM drain and then stop the database.`,
 		Example: `  cartstream up
   cartstream up --config settings.yaml --data /var/tmp/cartstream`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings()
 			if err != nil {

@@ -82,14 +82,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	p, err := findPlace(o.Dir, o.Log)
 	if err != nil {
-		return nil, fmt.Errorf("embeddedpg: %w", err)
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	s, err := launch(ctx, setup{
 		place: p, Port: o.Port, PreferPort: o.PreferPort, Parameters: o.Parameters,
 	}, o.Log)
 	if err != nil {
 		p.discard()
-		return nil, fmt.Errorf("embeddedpg: %w", err)
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	return s, nil
 }
