@@ -47,9 +47,11 @@ func TestWrongCSVSettings(t *testing.T) {
 		{`header: maybe`, "f:2: csv.header: found \"maybe\"; allowed is true or false"},
 		{`header: false`, "f:2: csv.columns: found none; where header is false, name the columns"},
 		{`delimiter: '"'`, "f:2: csv.quote: found"},
-		{"header: false\n  columns: [event_id, user_idd, product_id, product_name, product_category, event_type, price, event_timestamp]",
+		{
+			"header: false\n  columns: [event_id, user_idd, product_id, product_name, product_category, event_type, price, event_timestamp]",
 			`f:3: csv.columns: the required column "user_id" is missing; there are "event_id", "user_idd", "product_id", "product_name", ` +
-				`"product_category", "event_type", "price", "event_timestamp"; did you mean "user_id" by "user_idd"?`},
+				`"product_category", "event_type", "price", "event_timestamp"; did you mean "user_id" by "user_idd"?`,
+		},
 		{`quote: ~`, `f:2: csv.quote: found ~ without quotes, which YAML does not take for a text; allowed is ` + allowedChar + `: write "~", with the quotes`},
 		{`delimiter: |`, `f:2: csv.delimiter: found | without quotes, which YAML does not take for a text; allowed is ` + allowedChar + `: write "|", with the quotes`},
 		{`delimiter: ">"` + "\n  quote: >", `f:3: csv.quote: found > without quotes`},

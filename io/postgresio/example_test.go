@@ -119,7 +119,8 @@ func ExampleDatabase_Open() {
 	if err != nil {
 		log.Fatal(err) // the connection string is wrong; nothing was connected yet
 	}
-	defer pool.Close()
+	fmt.Println(pool.Ping(ctx))
+	pool.Close()
 }
 
 // A server that starts later is waited for.

@@ -142,7 +142,8 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 	if err != nil {
 		return nil, err
 	}
-	return t, t.match(fields, keyColumns, upsert)
+	err = t.match(fields, keyColumns, upsert)
+	return t, err
 }
 
 // relationKinds names what can stand where a table should: pg_class.relkind.
