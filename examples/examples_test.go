@@ -7,14 +7,18 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestEveryFunctionHasAnExample holds for the functions of the library that are
-// no options; those are shown where they are used.
+// ofInterfaces are methods of the standard library's interfaces.
+var ofInterfaces = []string{"Error", "Unwrap", "String", "UnmarshalText", "MarshalText"}
+
+// TestEveryFunctionHasAnExample holds for the functions and methods of the
+// library that are no options; those are shown where they are used.
 func TestEveryFunctionHasAnExample(t *testing.T) {
-	for _, dir := range []string{"io/watchio", "io/csvio", "io/postgresio", "transforms"} {
+	for _, dir := range []string{"io/watchio", "io/csvio", "io/postgresio", "transforms", "transforms/decimal", "transforms/record"} {
 		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)
@@ -38,11 +42,12 @@ func TestEveryFunctionHasAnExample(t *testing.T) {
 		}
 		functions := p.Funcs
 		for _, typ := range p.Types {
-			functions = append(functions, typ.Funcs...)
+			functions = append(append(functions, typ.Funcs...), typ.Methods...)
 		}
 		for _, f := range functions {
-			if len(f.Examples) == 0 && !strings.HasPrefix(f.Name, "With") {
-				t.Errorf("%s.%s has no example", p.Name, f.Name)
+			isOption := f.Recv == "" && strings.HasPrefix(f.Name, "With")
+			if len(f.Examples) == 0 && !isOption && !slices.Contains(ofInterfaces, f.Name) {
+				t.Errorf("%s.%s%s has no example", p.Name, f.Recv, f.Name)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // explain says what failed, where, why, and what to do about it.
 func explain(doing, path string, err error) error {
 	cause := withoutPath(err)
-	message := fmt.Errorf("generator: %s %s: %w", doing, path, cause)
+	message := fmt.Errorf("%s %s: %w", doing, path, cause)
 	if advice := advise(path, cause); advice != "" {
 		return fmt.Errorf("%w: %s", message, advice)
 	}

@@ -93,8 +93,8 @@ func TestExplain(t *testing.T) {
 				&fs.PathError{Op: "write", Path: "in/x.csv", Err: tt.err},
 				&os.LinkError{Op: "rename", Old: "in/.tmp_x.csv", New: "in/x.csv", Err: tt.err},
 			} {
-				got := explain("write", "in/x.csv", err)
-				if want := "generator: write in/x.csv: " + tt.want; got.Error() != want {
+				got := explain("writing", "in/x.csv", err)
+				if want := "writing in/x.csv: " + tt.want; got.Error() != want {
 					t.Errorf("got  %s\nwant %s", got, want)
 				}
 				if !errors.Is(got, tt.err) {

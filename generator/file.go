@@ -26,12 +26,12 @@ func prepareFolder(path string) error {
 	case err == nil && info.IsDir():
 		return nil
 	case err == nil:
-		return fmt.Errorf("generator: output path %s is a file: name a folder, or move the file away", path)
+		return fmt.Errorf("the output path %s is a file: name a folder, or move the file away", path)
 	case !errors.Is(err, fs.ErrNotExist):
-		return explain("look for output path", path, err)
+		return explain("looking for the output path", path, err)
 	}
 	if err := os.MkdirAll(path, folderMode); err != nil {
-		return explain("make output path", path, err)
+		return explain("making the output path", path, err)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (n *namer) create(at time.Time) (*newFile, error) {
 			continue // another run's, or left by a crash
 		}
 		if err != nil {
-			return nil, explain("create", temp, err)
+			return nil, explain("creating", temp, err)
 		}
 		f := &newFile{names: n, at: at, name: name, temp: temp, file: file}
 		if n.zip != nil {
@@ -110,7 +110,7 @@ func (f *newFile) writer() io.Writer {
 // write writes to the hidden file.
 func (f *newFile) write(p []byte) error {
 	if _, err := f.writer().Write(p); err != nil {
-		return explain("write", f.temp, err)
+		return explain("writing", f.temp, err)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (f *newFile) write(p []byte) error {
 // then a file may be missing, never half.
 func (f *newFile) commit() (size int64, err error) {
 	if size, err = f.finish(); err != nil {
-		return 0, explain("write", f.temp, err)
+		return 0, explain("writing", f.temp, err)
 	}
 	for {
 		err := publish(f.temp, filepath.Join(f.names.folder, f.name))
@@ -131,7 +131,7 @@ func (f *newFile) commit() (size int64, err error) {
 			return size, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
-			return 0, explain("rename to "+f.name, f.temp, err)
+			return 0, explain("renaming to "+f.name, f.temp, err)
 		}
 		f.name = f.names.next(f.at)
 	}
@@ -158,7 +158,7 @@ func (f *newFile) finish() (int64, error) {
 func (f *newFile) abort() error {
 	_ = f.file.Close() // closed already when commit failed; no one wants its content
 	if err := removeIfThere(f.temp); err != nil {
-		return explain("remove", f.temp, err)
+		return explain("removing", f.temp, err)
 	}
 	return nil
 }

@@ -119,14 +119,14 @@ func (t Totals) check() error {
 func ReadManifest(path string) (Manifest, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("generator: read manifest: %w", err)
+		return Manifest{}, explain("reading the manifest", path, err)
 	}
 	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return Manifest{}, fmt.Errorf("generator: %s is no manifest of the generator: %w", path, err)
+		return Manifest{}, fmt.Errorf("%s is no manifest of the generator: %w", path, err)
 	}
 	if err := m.Totals.check(); err != nil {
-		return Manifest{}, fmt.Errorf("generator: manifest %s is damaged: %w", path, err)
+		return Manifest{}, fmt.Errorf("the manifest %s is damaged: %w", path, err)
 	}
 	return m, nil
 }
@@ -136,17 +136,17 @@ func ReadManifest(path string) (Manifest, error) {
 func prepareManifest(path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
-		return fmt.Errorf("generator: manifest %s is a folder: name a file", path)
+		return fmt.Errorf("the manifest %s is a folder: name a file", path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explain("look for manifest", path, err)
+		return explain("looking for the manifest", path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
-		return explain("make the folder of manifest", path, err)
+		return explain("making the folder of the manifest", path, err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix)
 	if err != nil {
-		return explain("write manifest", path, err)
+		return explain("writing the manifest", path, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
@@ -155,14 +155,14 @@ func prepareManifest(path string) error {
 func (m Manifest) write(path string) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fmt.Errorf("generator: encode manifest: %w", err)
+		return fmt.Errorf("encoding the manifest: %w", err)
 	}
 	temp := filepath.Join(filepath.Dir(path), tempPrefix+filepath.Base(path))
 	if err := writeSynced(temp, append(text, '\n')); err != nil {
-		return errors.Join(explain("write manifest", path, err), removeIfThere(temp))
+		return errors.Join(explain("writing the manifest", path, err), removeIfThere(temp))
 	}
 	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(explain("write manifest", path, err), removeIfThere(temp))
+		return errors.Join(explain("writing the manifest", path, err), removeIfThere(temp))
 	}
 	return nil
 }

@@ -47,13 +47,25 @@ type (
 // DatabaseAt is the database of a connection string.
 func DatabaseAt(url string) Database { return postgresio.SetURL("", url) }
 
+// databaseVariables name a database. The other PG* variables, as PGUSER, go
+// with whatever does.
+var databaseVariables = []string{"DATABASE_URL", "DATABASE_URL_FILE", "PGHOST", "PGSERVICE", "PGDATABASE"}
+
+// databaseVariable is the variable that names the database; empty for none.
+func databaseVariable(getenv func(string) string) string {
+	for _, name := range databaseVariables {
+		if getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
 // DatabaseOf is the database that the environment names, or the settings where
 // the environment names none.
 func DatabaseOf(s Settings) Database {
-	for _, name := range []string{"DATABASE_URL", "DATABASE_URL_FILE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
-		if os.Getenv(name) != "" {
-			return DatabaseAt("")
-		}
+	if databaseVariable(os.Getenv) != "" {
+		return DatabaseAt("")
 	}
 	return DatabaseAt(s.Postgres.URL)
 }
@@ -61,11 +73,20 @@ func DatabaseOf(s Settings) Database {
 // CheckInput tells whether patterns of files can be watched.
 func CheckInput(patterns []string) error {
 	for _, p := range patterns {
-		if err := watchio.Check(p); err != nil {
+		if err := checkPattern(p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkPattern refuses what no file can match, and a ~, which only a shell
+// expands, and not within quotes.
+func checkPattern(pattern string) error {
+	if strings.HasPrefix(pattern, "~") {
+		return fmt.Errorf(`the pattern %q begins with ~, which nobody expands here; write the whole path, or "$HOME/…" for the shell to expand (a name that begins so is ./~…)`, pattern)
+	}
+	return watchio.Check(pattern)
 }
 
 // FileStates are the states of files in the history.
@@ -122,6 +143,10 @@ func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) er
 	}
 	defer pool.Close()
 	err = question(pool)
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && pool.Config().ConnString() == "" && databaseVariable(os.Getenv) == "" {
+		return fmt.Errorf("no database is named: set DATABASE_URL or the PG* variables, or postgres.url of the settings (%w)", postgresio.SafeError(err))
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && strings.Contains(pg.Message, `"cartstream.`) && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)

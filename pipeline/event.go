@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,13 +13,17 @@ func init() {
 	Register[Event, EventRules]()
 }
 
-// Events is the pipeline for events, into the table of the settings.
+// Events is the pipeline for events, into the table of the settings. It makes
+// the table user_events, and no other.
 func Events(o Options) Flow[Event, EventRules] {
-	return Flow[Event, EventRules]{
+	f := Flow[Event, EventRules]{
 		Rules:   EventRules{FutureTolerance: o.Settings.Validation.FutureTolerance.Duration()},
-		Tables:  []string{eventsTable},
 		Options: o,
 	}
+	if t := o.Settings.Postgres.Table; t == "user_events" || t == "public.user_events" {
+		f.Tables = []string{strings.ReplaceAll(eventsTable, "user_events", t)}
+	}
+	return f
 }
 
 // Event is what a user did in the shop: a line of the files, and a row of the

@@ -44,9 +44,9 @@ func (f Flow[T, R]) microBatches(ctx context.Context, control *runctl.Control, s
 		switch {
 		case err == nil:
 			t := o.totals(true)
-			slog.Info(fmt.Sprintf("Micro-batch %d: Processed %d files, %d records, inserted %d in %.2fs", n, len(batch),
+			slog.Info(fmt.Sprintf("Micro-batch %d: Processed %d records, inserted %d in %.2fs", n,
 				t.Records-before.Records, t.Inserted-before.Inserted, time.Since(start).Seconds()),
-				"duplicates", t.Duplicates-before.Duplicates, "dead_letters", t.DeadLetters-before.DeadLetters)
+				"files", len(batch), "duplicates", t.Duplicates-before.Duplicates, "dead_letters", t.DeadLetters-before.DeadLetters)
 			waits.Reset()
 			continue
 		case !errors.As(err, &failed) && !errors.Is(err, jobserver.ErrCancelled):

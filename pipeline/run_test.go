@@ -182,6 +182,21 @@ func TestRunWithTheTolerance(t *testing.T) {
 	}
 }
 
+// The table user_events is made where it is the target, and nowhere else.
+func TestTableOfEventsIsMadeWhereItIsTheTarget(t *testing.T) {
+	for table, made := range map[string]bool{"user_events": true, "public.user_events": true, "events": false} {
+		p := &place{T: t, url: pgtest.Database(t)}
+		o := Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url)}
+		o.Settings.Postgres.Table = table
+		if err := Events(o).Prepare(t.Context()); (err == nil) != made {
+			t.Errorf("%s: %v", table, err)
+		}
+		if got := p.count(`select count(*) from pg_class where relname = 'user_events'`) == 1; got != made {
+			t.Errorf("%s: the table user_events is there: %t", table, got)
+		}
+	}
+}
+
 func TestRunIntoAnotherTable(t *testing.T) {
 	p := newPlace(t, RunnerDirect)
 	p.connect().exec(`create schema "My Shop"; create table "My Shop"."Events" (like user_events including all)`)

@@ -45,7 +45,21 @@ func TestWrongCSVSettings(t *testing.T) {
 		{`comment: ","`, "f:2: csv.comment: found"},
 		{`encoding: ebcdic`, "f:2: csv.encoding: found \"ebcdic\"; allowed are utf-8"},
 		{`header: maybe`, "f:2: csv.header: found \"maybe\"; allowed is true or false"},
-		{`header: false`, "csv.columns: "},
+		{`header: false`, "f:2: csv.columns: found none; where header is false, name the columns"},
+		{`delimiter: '"'`, "f:2: csv.quote: found"},
+		{
+			"header: false\n  columns: [event_id, user_idd, product_id, product_name, product_category, event_type, price, event_timestamp]",
+			`f:3: csv.columns: the required column "user_id" is missing; there are "event_id", "user_idd", "product_id", "product_name", ` +
+				`"product_category", "event_type", "price", "event_timestamp"; did you mean "user_id" by "user_idd"?`,
+		},
+		{`quote: ~`, `f:2: csv.quote: found ~ without quotes, which YAML does not take for a text; allowed is ` + allowedChar + `: write "~", with the quotes`},
+		{`delimiter: |`, `f:2: csv.delimiter: found | without quotes, which YAML does not take for a text; allowed is ` + allowedChar + `: write "|", with the quotes`},
+		{`delimiter: ">"` + "\n  quote: >", `f:3: csv.quote: found > without quotes`},
+		{`delimiter: !`, `f:2: csv.delimiter: found nothing; allowed is ` + allowedChar + "; a mark of YAML's own, such as # or !, must be in quotes"},
+		{`delimiter: #`, `f:2: csv.delimiter: found nothing; allowed is ` + allowedChar + "; a mark of YAML's own, such as # or !, must be in quotes"},
+		{`null_value: NULL`, `f:2: csv.null_value: found NULL without quotes, which YAML does not take for a text; allowed is ` + allowedText + `: write "NULL", with the quotes`},
+		{`null_value: ['\N', null]`, `f:2: csv.null_value: found null without quotes`},
+		{`encoding: ~`, `f:2: csv.encoding: found ~ without quotes`},
 		{"header: false\n  columns: [event_id, user_id]", "f:3: csv.columns: the required column \"product_id\" is missing"},
 	} {
 		_, _, err := parseSettings("f", []byte("csv:\n  "+c.text+"\n"), nil)

@@ -13,7 +13,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/cartstream/cartstream/io/csvio"
-	"github.com/cartstream/cartstream/io/watchio"
 )
 
 // settingsSection is a section of the file and the keys it may hold.
@@ -34,6 +33,8 @@ type settingsValue struct {
 	set func(*yaml.Node) error
 	// get returns the value in force, for people, without any secret.
 	get func() string
+	// variable reads the text of an environment variable.
+	variable func(text string) (*yaml.Node, error)
 }
 
 // sections binds the keys of the file to the fields of s.
@@ -45,7 +46,7 @@ func (s *Settings) sections() []settingsSection {
 			{"interval_seconds", secondsSetting(&s.Generator.Interval)},
 		}},
 		{"streaming", []settingsKey{
-			{"input", textsSetting(&s.Streaming.Input, watchio.Check)},
+			{"input", textsSetting(&s.Streaming.Input, checkPattern)},
 			{"trigger_interval", durationSetting(&s.Streaming.TriggerInterval)},
 			{"max_files_per_trigger", countSetting(&s.Streaming.MaxFilesPerTrigger)},
 			{"max_bytes_per_trigger", bytesSetting(&s.Streaming.MaxBytesPerTrigger)},
@@ -100,6 +101,7 @@ func parseSettings(file string, text []byte, environ []string) (Settings, []Sett
 	if len(p.errs) > 0 {
 		return Settings{}, nil, errors.Join(p.errs...)
 	}
+	p.database(environ)
 	return s, p.inForce(), nil
 }
 
@@ -127,10 +129,13 @@ func (p *settingsParser) together(s *Settings) {
 	}
 }
 
+// askedForBy are the keys that make another one, left out, a mistake.
+var askedForBy = map[string]string{"csv.columns": "csv.header", "csv.quote": "csv.delimiter"}
+
 // failWhereSet is a mistake in how values go together; it names where the
-// value of the key came from.
+// value of the key came from, or of the key that asks for it.
 func (p *settingsParser) failWhereSet(key, message string) {
-	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.file), Key: key, Message: message})
+	p.errs = append(p.errs, &SettingsError{File: cmp.Or(p.origins[key], p.origins[askedForBy[key]], p.file), Key: key, Message: message})
 }
 
 func (p *settingsParser) fail(line int, key, format string, args ...any) {

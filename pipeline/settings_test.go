@@ -88,6 +88,7 @@ func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"10 seconds": 10 * time.Second, "10s": 10 * time.Second, "10 s": 10 * time.Second, "1 second": time.Second,
 		"500ms": 500 * time.Millisecond, "500 milliseconds": 500 * time.Millisecond, "1.5 minutes": 90 * time.Second,
+		"10 Seconds": 10 * time.Second, "1 min": time.Minute, "90 secs": 90 * time.Second, "2 days": 48 * time.Hour, "1.5d": 36 * time.Hour, "1 HR": time.Hour,
 		"2 hours": 2 * time.Hour, "1m30s": 90 * time.Second, "0": 0, "0s": 0, `"0"`: 0, "87600h": 10 * 365 * 24 * time.Hour,
 	} {
 		got, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
@@ -96,7 +97,7 @@ func TestDurations(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "1 s 2 s", `""`, "~", "0x0",
+		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "3651 days", "2000000 hours days", "99999 days", "1 s 2 s", `""`, "~", "0x0",
 	} {
 		_, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err == nil {
@@ -131,7 +132,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"no number", "generator:\n  interval_seconds: .nan\n", []string{"f:2: generator.interval_seconds: found .nan; allowed is " + allowedSeconds}},
 		{"endless", "generator:\n  interval_seconds: .inf\n", []string{"f:2: generator.interval_seconds: found .inf; allowed is " + allowedSeconds}},
 		{"duration for seconds", "generator:\n  interval_seconds: 5s\n", []string{`f:2: generator.interval_seconds: found "5s"; allowed is ` + allowedSeconds}},
-		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5; allowed is " + allowedText}},
+		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5 without quotes, which YAML does not take for a text; allowed is " + allowedText + `: write "5", with the quotes`}},
 		{"empty text", "generator:\n  output_path: ' '\n", []string{`f:2: generator.output_path: found " "; allowed is ` + allowedText}},
 		{"mapping for text", "postgres:\n  table:\n    name: x\n", []string{"f:3: postgres.table: found a mapping; allowed is " + allowedText}},
 		{"text for a section", "postgres: url\n", []string{`f:1: postgres: found "url"; allowed are the keys table, insert_mode, update_columns, version_column, retry_for, url`}},
@@ -171,6 +172,7 @@ func TestMistakesThatOthersFind(t *testing.T) {
 		"bytes that are no text": {"generator: \xff\n", "f: this is no YAML: "},
 		"unknown alias":          {"generator: *x\n", "f: this is no YAML: "},
 		"three-part table":       {"postgres:\n  table: a.b.c\n", "f:2: postgres.table: the table name \"a.b.c\" has 3 parts; write table or schema.table"},
+		"a home":                 {"streaming:\n  input: ~/in/*.csv\n", `f:2: streaming.input: the pattern "~/in/*.csv" begins with ~, which nobody expands here; write the whole path`},
 		"broken pattern":         {"streaming:\n  input: \"[\"\n", "f:2: streaming.input: "},
 	} {
 		t.Run(name, func(t *testing.T) {

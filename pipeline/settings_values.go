@@ -22,10 +22,10 @@ const (
 
 	allowedCount    = "a whole number from 1 to 1000000000"
 	allowedSeconds  = "a number of seconds from 0 to 315360000"
-	allowedDuration = `a time from 0 to ten years with its unit, as in "10 seconds", "10s", "500ms" or "5 minutes"`
+	allowedDuration = "a time from 0 to ten years with its unit, as in " + exampleDurations
 	allowedText     = "a text that is not empty"
 	allowedTexts    = "a text that is not empty, or a list of such"
-	allowedChar     = "one ASCII character, tab, or nothing"
+	allowedChar     = `one ASCII character, or tab, or "" for none`
 	allowedBool     = "true or false"
 	allowedBytes    = `a number of bytes, also with a unit, as in 64 MiB, 500 kB or 1 GB; 0 for no bound`
 	allowedURL      = "a text of the form postgres://user@host:5432/database"
@@ -36,21 +36,46 @@ func unlike(n *yaml.Node, allowed string) error {
 	return fmt.Errorf("found %s; allowed is %s", describe(n), allowed)
 }
 
+// textOf returns a text. What YAML takes for null, a number or one of its own
+// marks is none: it must be in quotes.
+func textOf(n *yaml.Node, allowed string) (string, error) {
+	if n.Kind != yaml.ScalarNode {
+		return "", unlike(n, allowed)
+	}
+	mark := ""
+	switch {
+	case n.Value == "" && n.Style&yaml.LiteralStyle != 0:
+		mark = "|"
+	case n.Value == "" && n.Style&yaml.FoldedStyle != 0:
+		mark = ">"
+	case n.ShortTag() == "!!str":
+		return n.Value, nil
+	case n.Value == "":
+		return "", fmt.Errorf("%w; a mark of YAML's own, such as # or !, must be in quotes", unlike(n, allowed))
+	}
+	found := shorten(n.Value + mark)
+	return "", fmt.Errorf("found %s without quotes, which YAML does not take for a text; allowed is %s: write %q, with the quotes", found, allowed, found)
+}
+
 // textSetting takes a text that check, where it is given, agrees with.
 func textSetting(to *string, check func(string) error) settingsValue {
 	set := func(n *yaml.Node) error {
-		if n.ShortTag() != "!!str" || n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
+		text, err := textOf(n, allowedText)
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(text) == "" {
 			return unlike(n, allowedText)
 		}
 		if check != nil {
-			if err := check(n.Value); err != nil {
+			if err := check(text); err != nil {
 				return err
 			}
 		}
-		*to = n.Value
+		*to = text
 		return nil
 	}
-	return settingsValue{set, func() string { return *to }}
+	return settingsValue{set: set, get: func() string { return *to }, variable: literal}
 }
 
 // textsSetting takes a text, or a list of texts, that check agrees with.
@@ -74,28 +99,26 @@ func textsSetting(to *[]string, check func(string) error) settingsValue {
 		*to = texts
 		return nil
 	}
-	return settingsValue{set, func() string { return strings.Join(*to, ", ") }}
+	return settingsValue{set: set, get: func() string { return strings.Join(*to, ", ") }, variable: literalOrList}
 }
 
 // charSetting takes one character; an empty text is none.
 func charSetting(to *byte) settingsValue {
 	set := func(n *yaml.Node) error {
-		if n.Kind != yaml.ScalarNode {
-			return unlike(n, allowedChar)
-		}
-		c, err := csvio.ParseChar(n.Value)
+		text, err := textOf(n, allowedChar)
 		if err != nil {
 			return err
 		}
-		*to = c
-		return nil
+		*to, err = csvio.ParseChar(text)
+		return err
 	}
-	return settingsValue{set, func() string {
+	get := func() string {
 		if *to == 0 {
 			return ""
 		}
 		return strings.Trim(strconv.QuoteRune(rune(*to)), "'")
-	}}
+	}
+	return settingsValue{set: set, get: get, variable: literal}
 }
 
 func boolSetting(to *bool) settingsValue {
@@ -105,7 +128,7 @@ func boolSetting(to *bool) settingsValue {
 		}
 		return n.Decode(to)
 	}
-	return settingsValue{set, func() string { return strconv.FormatBool(*to) }}
+	return settingsValue{set: set, get: func() string { return strconv.FormatBool(*to) }, variable: plain}
 }
 
 var (
@@ -130,7 +153,7 @@ func bytesSetting(to *int64) settingsValue {
 		*to = v * unit
 		return nil
 	}
-	return settingsValue{set, func() string { return strconv.FormatInt(*to, 10) }}
+	return settingsValue{set: set, get: func() string { return strconv.FormatInt(*to, 10) }, variable: plain}
 }
 
 func checkTable(name string) error {
@@ -155,7 +178,7 @@ func urlSetting(to *string) settingsValue {
 		*to = n.Value
 		return nil
 	}
-	return settingsValue{set, func() string { return hidden(*to) }}
+	return settingsValue{set: set, get: func() string { return hidden(*to) }, variable: literal}
 }
 
 // hidden tells whether there is a value that is not to be shown.
@@ -175,7 +198,7 @@ func countSetting(to *int) settingsValue {
 		*to = int(v)
 		return nil
 	}
-	return settingsValue{set, func() string { return strconv.Itoa(*to) }}
+	return settingsValue{set: set, get: func() string { return strconv.Itoa(*to) }, variable: plain}
 }
 
 func secondsSetting(to *Duration) settingsValue {
@@ -189,7 +212,7 @@ func secondsSetting(to *Duration) settingsValue {
 		*to = Duration(math.Round(v * float64(time.Second)))
 		return nil
 	}
-	return settingsValue{set, func() string { return strconv.FormatFloat(to.Duration().Seconds(), 'g', -1, 64) }}
+	return settingsValue{set: set, get: func() string { return strconv.FormatFloat(to.Duration().Seconds(), 'g', -1, 64) }, variable: plain}
 }
 
 func durationSetting(to *Duration) settingsValue {
@@ -198,36 +221,14 @@ func durationSetting(to *Duration) settingsValue {
 		if n.Kind != yaml.ScalarNode || !text {
 			return unlike(n, allowedDuration)
 		}
-		d, err := parseDuration(n.Value)
+		d, err := ParseDuration(n.Value)
 		if err != nil || d < 0 || d > maxDuration {
 			return unlike(n, allowedDuration)
 		}
 		*to = Duration(d)
 		return nil
 	}
-	return settingsValue{set, func() string { return to.String() }}
-}
-
-var (
-	wordyDuration = regexp.MustCompile(`^([0-9.]+) *([a-z]+)$`)
-	unitWords     = map[string]string{
-		"millisecond": "ms", "milliseconds": "ms", "second": "s", "seconds": "s",
-		"minute": "m", "minutes": "m", "hour": "h", "hours": "h",
-	}
-)
-
-// parseDuration takes what time.ParseDuration takes, and one number with a
-// unit in words, with or without a space.
-func parseDuration(s string) (time.Duration, error) {
-	s = strings.TrimSpace(s)
-	if m := wordyDuration.FindStringSubmatch(s); m != nil {
-		unit, ok := unitWords[m[2]]
-		if !ok {
-			unit = m[2]
-		}
-		s = m[1] + unit
-	}
-	return time.ParseDuration(s)
+	return settingsValue{set: set, get: func() string { return to.String() }, variable: plain}
 }
 
 // describe names a value for a message.

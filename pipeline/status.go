@@ -17,9 +17,10 @@ import (
 type Status struct {
 	postgresio.Activity
 	// EventLatency is from an event's own time to the beginning of the
-	// transaction that brought its row; of the events of the same window.
-	EventLatency postgresio.Distribution `json:"event_latency_seconds"`
-	Backlog      Backlog                 `json:"backlog"`
+	// transaction that brought its row; of the events of the same window. It is
+	// nil where the table has no event_timestamp and ingested_at.
+	EventLatency *postgresio.Distribution `json:"event_latency_seconds,omitempty"`
+	Backlog      Backlog                  `json:"backlog"`
 }
 
 // Backlog is what the pattern gives and the ledger is not done with.
@@ -32,9 +33,14 @@ type Backlog struct {
 	OldestSeconds float64 `json:"oldest_seconds"`
 }
 
+// hasEventTimesSQL tells whether a table has the columns of the query after it.
+const hasEventTimesSQL = `
+select count(*) = 2 from pg_attribute where attrelid = to_regclass($1) and attname in ('event_timestamp', 'ingested_at')
+	and atttypid in ('timestamptz'::regtype, 'timestamp'::regtype) and not attisdropped`
+
 const eventLatencySQL = `
-select count(*), coalesce(avg(s), 0), coalesce(percentile_disc(0.5) within group (order by s), 0),
-	coalesce(percentile_disc(0.99) within group (order by s), 0), coalesce(max(s), 0)
+select count(*) as count, coalesce(avg(s), 0) as average, coalesce(percentile_disc(0.5) within group (order by s), 0) as p50,
+	coalesce(percentile_disc(0.99) within group (order by s), 0) as p99, coalesce(max(s), 0) as max
 from (select extract(epoch from ingested_at - event_timestamp)::double precision as s from %s where ingested_at >= now() - $1::interval) l`
 
 // ReadStatus looks at the ledger, the table and the folder.
@@ -46,13 +52,8 @@ func ReadStatus(ctx context.Context, s Settings, d Database, within time.Duratio
 			return err
 		}
 		status.Activity = *activity
-		table, err := postgresio.ParseTable(s.Postgres.Table)
-		if err != nil {
-			return err
-		}
-		l := &status.EventLatency
-		return pool.QueryRow(ctx, fmt.Sprintf(eventLatencySQL, table.Sanitize()), within).
-			Scan(&l.Count, &l.Average, &l.P50, &l.P99, &l.Max)
+		status.EventLatency, err = readEventLatency(ctx, s, pool, within)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -61,16 +62,33 @@ func ReadStatus(ctx context.Context, s Settings, d Database, within time.Duratio
 	return status, err
 }
 
+func readEventLatency(ctx context.Context, s Settings, pool *pgxpool.Pool, within time.Duration) (*postgresio.Distribution, error) {
+	id, err := postgresio.ParseTable(s.Postgres.Table)
+	if err != nil {
+		return nil, err
+	}
+	table := id.Sanitize()
+	var has bool
+	if err := pool.QueryRow(ctx, hasEventTimesSQL, table).Scan(&has); err != nil || !has {
+		return nil, err
+	}
+	l := &postgresio.Distribution{}
+	err = pool.QueryRow(ctx, fmt.Sprintf(eventLatencySQL, table), within).Scan(&l.Count, &l.Average, &l.P50, &l.P99, &l.Max)
+	return l, err
+}
+
 func readBacklog(ctx context.Context, s Settings, d Database) (b Backlog, err error) {
 	o := Options{Settings: s, Database: d, run: uuid.NewString()}
 	defer runctl.Forget(o.run)
 	if o.Settings.Streaming.Input, err = absolute(o.Settings.Streaming.Input); err != nil {
 		return b, err
 	}
-	if err := o.leaveExisting(ctx, ledgerOf[Event](o).WatchedSince); err != nil {
+	ledger := ledgerOf[Event](o)
+	ledger.Fingerprint = "" // that of the table's own program is not known here
+	if err := o.leaveExisting(ctx, ledger.WatchedSince); err != nil {
 		return b, err
 	}
-	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], ledgerOf[Event](o), watchingOf[Event](o)...)
+	pending, err := watchio.Pending(ctx, o.Settings.Streaming.Input[0], ledger, watchingOf[Event](o)...)
 	for _, w := range pending {
 		b.Files++
 		b.Bytes += w.BytesLeft()

@@ -154,7 +154,7 @@ func goesOnUntilCancelled(s *scene, v *service, on []string) {
 	s.loaded(1)
 	p.signal(sigterm)
 	p.endsWith(exitDone)
-	p.mustSay("The job goes on; this cancels it: cartstream job cancel "+p.jobOf(), "Done: 1 files loaded, 100 records")
+	p.mustSay("The job goes on; this cancels it: cartstream job cancel "+p.jobOf(), "Done: 1 file loaded, 100 records")
 	s.comes("b", 100)
 	s.loaded(2)
 	s.run(exitDone, "job", "cancel", p.jobOf(), "--endpoint", v.endpoint).mustSay("Cancelled the job")
@@ -213,7 +213,7 @@ func drainsMicroBatches(s *scene, v *service, on []string) {
 	s.comes("a", 100)
 	p := s.start(slices.Concat([]string{"run", "--input", "in/*", "--config", s.quick()}, on)...)
 	s.loaded(1)
-	p.says("Micro-batch 1: Processed 1 files, 100 records, inserted 100")
+	p.says("Micro-batch 1: Processed 100 records, inserted 100")
 	jobs := func() int {
 		return strings.Count(s.run(exitDone, "job", "list", "--endpoint", v.endpoint).stdout.String(), "\n")
 	}

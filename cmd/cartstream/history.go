@@ -25,7 +25,7 @@ dead letters by reason.`,
   cartstream history --state failed,superseded --since 24h
   cartstream history --file 'orders-*.csv.gz' --limit 0 --output json
   cartstream history /srv/incoming/orders-17.csv`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              atMostOneFile,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := checkHistory(&filter, since, time.Now())
@@ -100,11 +100,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	var days int
-	if n, err := fmt.Sscanf(s+"\n", "%dd\n", &days); n == 1 && err == nil && days > 0 {
-		return now.AddDate(0, 0, -days), nil
-	}
-	d, err := time.ParseDuration(s)
+	d, err := pipeline.ParseDuration(s)
 	if err != nil || d <= 0 {
 		return time.Time{}, fmt.Errorf("--since is %q, allowed are a time before now, as 90m, 24h or 7d, a day, as 2026-01-29, and a moment, as 2026-01-29T10:00:00Z", s)
 	}

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
-	"strings"
 
-	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"github.com/cartstream/cartstream/pipeline"
 )
 
 // setUpLog sends log lines to stderr: for people, in colour on a terminal
@@ -33,10 +31,7 @@ func (a *app) setUpLog() error {
 	default:
 		return fmt.Errorf("--log-format is %q, allowed are text and json", a.logFormat)
 	}
-	if !beam.Initialized() {
-		beam.Init() // sets a logger of its own, hence first
-	}
-	slog.SetDefault(slog.New(withoutBeam{handler}))
+	pipeline.Init(handler)
 	return nil
 }
 
@@ -55,28 +50,4 @@ func (a *app) level() (level slog.Level, err error) {
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// withoutBeam leaves out what Beam's packages log: plans and progress, which
-// are for Beam's own developers, and several pages for each error. What ends a
-// run comes back as the run's error.
-type withoutBeam struct{ slog.Handler }
-
-// Handle implements slog.Handler.
-func (h withoutBeam) Handle(ctx context.Context, r slog.Record) error {
-	frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
-	if strings.HasPrefix(frame.Function, "github.com/apache/beam/") {
-		return nil
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-// WithAttrs implements slog.Handler.
-func (h withoutBeam) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return withoutBeam{h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup implements slog.Handler.
-func (h withoutBeam) WithGroup(name string) slog.Handler {
-	return withoutBeam{h.Handler.WithGroup(name)}
 }

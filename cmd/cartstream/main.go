@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -45,21 +46,32 @@ func failed(err error) error {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(stdout, stderr)
+	a := &app{stdout: stdout, stderr: stderr, log: &liveLine{w: stderr}}
+	root := newRoot(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
-	report := "Error: " + err.Error()
 	status := exitUsage
 	if f := (failure{}); errors.As(err, &f) {
 		status = exitFailed
-	} else {
-		report += "\nRun 'cartstream --help' for usage."
 	}
-	_, _ = fmt.Fprintln(stderr, report) // nobody is left to tell
+	a.report(err, status)
 	return status
+}
+
+// report says at the end why there is no result, in the form of the log.
+func (a *app) report(err error, status int) {
+	if a.logFormat == "json" {
+		slog.New(slog.NewJSONHandler(a.stderr, nil)).Error(err.Error(), "exit_status", status)
+		return
+	}
+	text := "Error: " + err.Error()
+	if status == exitUsage {
+		text += "\nRun 'cartstream --help' for usage."
+	}
+	_, _ = fmt.Fprintln(a.stderr, text) // nobody is left to tell
 }
 
 // app is what all subcommands share.
@@ -89,8 +101,7 @@ func (a *app) settingsWith(input []string) (pipeline.Settings, error) {
 	return s, err
 }
 
-func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	a := &app{stdout: stdout, stderr: stderr, log: &liveLine{w: stderr}}
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cartstream",
 		Short: "CSV files into PostgreSQL, every row exactly once",
@@ -103,6 +114,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
   cartstream run --available-now --input 'in/*.csv'  load what is there, then end
   cartstream history                               what became of each file
   cartstream verify                                prove that nothing is missing`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if err := a.setUpLog(); err != nil {
@@ -111,8 +123,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.`,
 			return servePprof(a.pprof)
 		},
 	}
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetVersionTemplate("cartstream {{.Version}}\n")
 	root.SetFlagErrorFunc(explainFlag)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "settings file (default: settings.yaml, where there is one)")
 	root.PersistentFlags().StringVar(&a.logFormat, "log-format", "text", "log lines on stderr as text or json")

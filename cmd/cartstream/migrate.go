@@ -12,11 +12,12 @@ func newMigrate(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Make or update the schema cartstream and the table user_events",
+		Short: "Make or update the schema cartstream, and make the table user_events",
 		Long: `Brings the schema cartstream (ledger, dead letters, views) to this version, and
-makes the table user_events where it is not there. 'run' and 'up' do it too.`,
+makes the table user_events where it is that of the settings and not there. 'run'
+and 'up' do it too.`,
 		Example: `  DATABASE_URL=postgres://me@localhost/shop cartstream migrate`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

@@ -101,6 +101,14 @@ func countOf(n int64, one, more string) string {
 	return thousands(n) + " " + more
 }
 
+// plural is count without commas, for what programs may read too.
+func plural(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.FormatInt(n, 10) + " " + what
+}
+
 // thousands writes 1234567 as 1,234,567.
 func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)

@@ -119,7 +119,7 @@ func TestLargeFileGoesOnWhereItWasKilled(t *testing.T) {
 func TestFileThatCameWhileNoProcessRan(t *testing.T) {
 	s := newScene(t)
 	s.run(exitDone, "migrate")
-	s.beLoader()
+	s.beLoader("user_events")
 	s.environment = []string{"CARTSTREAM_STREAMING_INCLUDE_EXISTING_FILES=false"}
 	s.write("in/before.csv", header+events(1, 10))
 	hourAgo := time.Now().Add(-time.Hour)
@@ -135,7 +135,7 @@ func TestFileThatCameWhileNoProcessRan(t *testing.T) {
 	if files, _ := s.backlog(); files != 1 {
 		t.Errorf("the backlog is %d files, want 1", files)
 	}
-	s.loadAll(exitDone).mustSay("Done: 1 files loaded, 10 records")
+	s.loadAll(exitDone).mustSay("Done: 1 file loaded, 10 records")
 	s.expect(`select count(*), min(event_id::text) from user_events`, "20 | "+id(11))
 }
 

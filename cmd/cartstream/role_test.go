@@ -15,7 +15,7 @@ func TestRoleThatSuffices(t *testing.T) {
 	s := newScene(t)
 	s.run(exitDone, "migrate")
 	owner := s.url
-	s.beLoader()
+	s.beLoader("user_events")
 
 	s.write("in/a.csv", header+events(1, 10)+event(3)+"rubbish\n")
 	s.write("in/fails.csv", strings.ReplaceAll(header+event(20), ",", ";"))
@@ -42,8 +42,28 @@ func TestRoleThatSuffices(t *testing.T) {
 	s.run(exitDone, "retry", "in/begins.csv")
 }
 
-// beLoader has the processes be a role with the documented rights and no other.
-func (s *scene) beLoader() {
+// Into a table of one's own, the same rights are enough, and nothing else is
+// made.
+func TestRoleThatSufficesForAnotherTable(t *testing.T) {
+	s := newScene(t)
+	s.environment = []string{"CARTSTREAM_POSTGRES_TABLE=shop.events"}
+	s.run(exitFailed, "migrate").mustSay(`there is no table "shop"."events"`)
+	s.query("create schema shop")
+	s.query(`create table shop.events (event_id uuid primary key, user_id text, product_id text, product_name text,
+		product_category text, event_type text, price numeric, event_timestamp timestamptz)`)
+	s.beLoader("shop.events")
+	s.query("grant usage on schema shop to " + loaderOf(s.url))
+	s.write("in/a.csv", header+events(1, 10))
+	s.loadAll(exitDone)
+	s.expect("select count(*) from shop.events", "10")
+	s.expect("select to_regclass('user_events') is null", "true")
+	s.run(exitDone, "status", "--input", "in/*")
+	s.run(exitDone, "verify", "--files")
+}
+
+// beLoader has the processes be a role with the documented rights and no other,
+// on a table.
+func (s *scene) beLoader(table string) {
 	s.Helper()
 	u, err := url.Parse(s.url)
 	if err != nil {
@@ -53,7 +73,7 @@ func (s *scene) beLoader() {
 	s.query("create role " + role + " login password 'of-a-loader'")
 	s.Cleanup(func() { s.query("drop owned by " + role); s.query("drop role " + role) })
 	for _, grant := range documentedGrants(s.T) {
-		s.query(strings.Replace(grant, " to loader", " to "+role, 1))
+		s.query(strings.NewReplacer(" to loader", " to "+role, "user_events", table).Replace(grant))
 	}
 	u.User = url.UserPassword(role, "of-a-loader")
 	s.url = u.String()

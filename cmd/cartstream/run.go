@@ -78,18 +78,8 @@ through a job server of Beam's. Where a cluster has the workers in other process
 	return cmd
 }
 
-// noArguments takes what stands after the flags for a pattern that the shell
-// has expanded, which is the usual reason.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return fmt.Errorf("found the argument %q, allowed are flags only; a pattern must stand in quotes, as in --input 'in/*.csv', "+
-		"or the shell puts the names of the files in its place", args[0])
-}
-
 func drainTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
-	cmd.Flags().DurationVar(timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
+	durationFlag(cmd, timeout, "drain-timeout", pipeline.DefaultDrainTimeout,
 		"after SIGINT or SIGTERM, how long to go on committing what is in hand")
 }
 
@@ -109,8 +99,8 @@ func (a *app) load(ctx context.Context, o pipeline.Options, drain <-chan struct{
 	totals, err := pipeline.Events(o).Run(ctx, drain)
 	end()
 	seconds := time.Since(start).Seconds()
-	slog.Info(fmt.Sprintf("Done: %d files loaded, %d records in %.1fs (%.0f a second)",
-		totals.Files, totals.Records, seconds, float64(totals.Records)/seconds),
+	slog.Info(fmt.Sprintf("Done: %s loaded, %s in %.1fs (%.0f a second)",
+		plural(totals.Files, "file"), plural(totals.Records, "record"), seconds, float64(totals.Records)/seconds),
 		"inserted", totals.Inserted, "updated", totals.Updated, "stale", totals.Stale, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
 	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
@@ -123,10 +113,10 @@ func (a *app) load(ctx context.Context, o pipeline.Options, drain <-chan struct{
 func notAll(t pipeline.Totals) error {
 	var what []string
 	if t.FailedFiles > 0 {
-		what = append(what, fmt.Sprintf("can't be loaded as a whole: %s", count(t.FailedFiles, "file")))
+		what = append(what, "can't be loaded as a whole: "+count(t.FailedFiles, "file"))
 	}
 	if t.UnreadableFiles > 0 {
-		what = append(what, fmt.Sprintf("could not be read: %d files or folders", t.UnreadableFiles))
+		what = append(what, "could not be read: "+countOf(t.UnreadableFiles, "file or folder", "files or folders"))
 	}
 	return fmt.Errorf("%s; the log above and 'cartstream history' say why", strings.Join(what, ", "))
 }

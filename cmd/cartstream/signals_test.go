@@ -71,7 +71,7 @@ func TestSignalDrainsWithinAFile(t *testing.T) {
 		p.endsWith(exitDone)
 		s.expect(`select status from cartstream.load_history`, "loading")
 		left := 600_000 - s.count(`select sum(records)::bigint from cartstream.ranges`)
-		s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: 1 files loaded, %d records", left))
+		s.loadAll(exitDone).mustSay(fmt.Sprintf("Done: 1 file loaded, %d records", left))
 		s.verifyManifest()
 	})
 }
@@ -88,7 +88,7 @@ func TestSignalEndsAnIdleRun(t *testing.T) {
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
-	p.mustSay("Done: 1 files loaded, 5 records")
+	p.mustSay("Done: 1 file loaded, 5 records")
 }
 
 // A second signal ends at once, and nothing is lost.

@@ -11,7 +11,7 @@ import (
 )
 
 func newStatus(a *app) *cobra.Command {
-	within := 5 * time.Minute
+	var within time.Duration
 	var output string
 	var input []string
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 			return failed(writeStatus(a.stdout, s))
 		},
 	}
-	cmd.Flags().DurationVar(&within, "last", within, "how far back to look, as 10m or 1h")
+	durationFlag(cmd, &within, "last", 5*time.Minute, "how far back to look, as 10m, 1h or \"2 days\"")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files (may be given several times; default: streaming.input of the settings)")
 	outputFlag(cmd, &output)
 	return cmd
@@ -53,19 +53,21 @@ commit. docs/performance_metrics.md has the queries for psql.`,
 
 func writeStatus(w io.Writer, s *pipeline.Status) error {
 	t := newTable(w)
-	seconds := s.Until.Sub(s.Since).Seconds()
 	t.row("Last %s:", s.Until.Sub(s.Since))
-	t.row("  throughput\t%s records a second (%s in %s)", perSecond(float64(s.Records)/seconds), count(s.Records, "record"), countOf(s.Batches, "batch", "batches"))
+	t.row("  throughput\t%s records a second (%s in %s)", perSecond(s.RecordsPerSecond), count(s.Records, "record"), countOf(s.Batches, "batch", "batches"))
 	t.row("  inserted\t%d", s.Inserted)
 	if s.Updated+s.Stale > 0 {
 		t.row("  updated\t%d, and %d that were older than what is there", s.Updated, s.Stale)
 	}
-	t.row("  duplicates\t%d (%.2f%%)", s.Duplicates, percent(s.Duplicates, s.Records))
-	t.row("  dead letters\t%d (%.2f%%)", s.DeadLetters, percent(s.DeadLetters, s.Records))
+	t.row("  duplicates\t%d (%.2f%%)", s.Duplicates, 100*s.DuplicateRate)
+	t.row("  dead letters\t%d (%.2f%%)", s.DeadLetters, 100*s.DeadLetterRate)
 	for _, d := range []struct {
 		name string
-		pipeline.Distribution
-	}{{"batch time", s.BatchSeconds}, {"pipeline latency", s.PipelineLatency}, {"event latency", s.EventLatency}} {
+		*pipeline.Distribution
+	}{{"batch time", &s.BatchSeconds}, {"pipeline latency", &s.PipelineLatency}, {"event latency", s.EventLatency}} {
+		if d.Distribution == nil {
+			continue
+		}
 		t.row("  %s\taverage %s, p50 %s, p99 %s, max %s", d.name, took(d.Average), took(d.P50), took(d.P99), took(d.Max))
 	}
 	oldest := ""
@@ -107,11 +109,4 @@ func took(seconds float64) string {
 	default:
 		return fmt.Sprintf("%.0f days", seconds/day)
 	}
-}
-
-func percent(part, whole int64) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return 100 * float64(part) / float64(whole)
 }

@@ -27,7 +27,7 @@ say; the next start goes on from there.
 SIGINT and SIGTERM drain and then stop the database.`,
 		Example: `  cartstream up
   cartstream up --config settings.yaml --data /var/tmp/cartstream`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings()
 			if err != nil {
@@ -67,7 +67,7 @@ func (a *app) up(ctx context.Context, o pipeline.Options, dir string, drain <-ch
 	if err := pipeline.Events(o).Prepare(untilDrain); err != nil {
 		return endedEarly(err, drain)
 	}
-	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; look into it with\n  %s\n", server.PsqlCommand()); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "PostgreSQL is ready; in another terminal, psql and cartstream find it after\n  %s\n", server.ExportCommand()); err != nil {
 		return failed(err)
 	}
 	return failed(a.generateAndLoad(ctx, o, drain))

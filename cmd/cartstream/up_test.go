@@ -37,21 +37,21 @@ func upScene(t *testing.T) *scene {
 	return s
 }
 
-var psqlLine = regexp.MustCompile(`PGPASSFILE=(\S+) psql -h (\S+) -p (\d+) -U (\S+) -d (\S+)`)
+var exportLine = regexp.MustCompile(`(?m)^ +(export PGHOST=(\S+) PGPORT=(\d+) PGUSER=(\S+) PGDATABASE=(\S+) PGPASSFILE=(\S+))$`)
 
 // up starts it and connects the scene to its database, as its output says.
 func (s *scene) up(flags ...string) *process {
 	s.Helper()
 	p := s.start(append([]string{"up"}, flags...)...)
 	var m []string
-	s.eventually("the psql command line", func() bool {
-		m = psqlLine.FindStringSubmatch(p.stdout.String())
+	s.eventually("the export command line", func() bool {
+		m = exportLine.FindStringSubmatch(p.stdout.String())
 		return m != nil || p.hasEnded()
 	})
 	if m == nil {
 		s.Fatalf("%s", p)
 	}
-	s.url = fmt.Sprintf("postgres://%s@%s:%s/%s?sslmode=disable&passfile=%s", m[4], m[2], m[3], m[5], url.QueryEscape(strings.Trim(m[1], "'")))
+	s.url = fmt.Sprintf("postgres://%s@%s:%s/%s?sslmode=disable&passfile=%s", m[4], m[2], m[3], m[5], url.QueryEscape(strings.Trim(m[6], "'")))
 	s.admin = s.url
 	return p
 }
@@ -61,12 +61,9 @@ func TestUp(t *testing.T) {
 	s := upScene(t)
 	p := s.up()
 	s.eventually("rows of three files", func() bool { return s.count(countRows) >= 150 || p.hasEnded() })
+	s.paste(p, cartstream+" status", "Backlog:")
 	if psql, err := exec.LookPath("psql"); err == nil {
-		line := strings.Replace(psqlLine.FindString(p.stdout.String()), " psql ", " "+psql+" ", 1)
-		out, err := exec.Command("sh", "-c", line+" -Atc 'select count(*) > 0 from user_events'").CombinedOutput()
-		if err != nil || strings.TrimSpace(string(out)) != "t" {
-			t.Errorf("%s: %v %s", line, err, out)
-		}
+		s.paste(p, psql+" -Atc 'select count(*) > 0 from user_events'", "t\n")
 	}
 	p.signal(sigint)
 	p.endsWith(exitDone)
@@ -98,6 +95,18 @@ func TestUp(t *testing.T) {
 	s.verifyUp()
 	p.signal(sigint)
 	p.endsWith(exitDone)
+}
+
+// paste runs a command after what up has printed, in a shell that knows of no
+// database and stands elsewhere.
+func (s *scene) paste(up *process, command, want string) {
+	s.Helper()
+	script := strings.TrimSpace(exportLine.FindString(up.stdout.String())) + "\n" + command
+	shell := exec.Command("sh", "-c", script)
+	shell.Dir, shell.Env = s.TempDir(), plainEnvironment()
+	if out, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+		s.Errorf("%s: %v\n%s", script, err, out)
+	}
 }
 
 func (s *scene) verifyUp() {

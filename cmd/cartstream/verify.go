@@ -44,7 +44,7 @@ Exit status 1 when something is off.`,
 		Example: `  cartstream verify
   cartstream verify --files
   cartstream verify --manifest manifest.json --output json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
@@ -153,7 +153,7 @@ func verdict(v *pipeline.Verification) string {
 	for _, kind := range slices.Sorted(maps.Keys(v.OffByKind)) {
 		parts = append(parts, fmt.Sprintf("%d %s", v.OffByKind[kind], kind))
 	}
-	text := fmt.Sprintf("%d findings: %s", v.Off, strings.Join(parts, ", "))
+	text := plural(v.Off, "finding") + ": " + strings.Join(parts, ", ")
 	if n := int64(len(v.Findings)); n < v.Off {
 		text += fmt.Sprintf("; the first %d are above", n)
 	}

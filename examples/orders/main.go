@@ -1,7 +1,5 @@
-// Command orders loads CSV files of orders into the table shop.orders: another
-// struct, table and rules than the product's own.
-//
-//	DATABASE_URL=postgres://me@localhost/shop go run ./examples/orders 'orders-*.csv'
+// Command orders loads CSV files of orders into the table shop.orders that
+// DATABASE_URL has: go run ./examples/orders 'orders-*.csv'
 package main
 
 import (
@@ -9,9 +7,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"log"
+	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/cartstream/cartstream/pipeline"
@@ -34,13 +31,10 @@ type Order struct {
 // Rules are what an order must be like.
 type Rules struct{ MaxItems int32 }
 
-// Apply refuses orders of nothing or of too much, and late payers' deliveries.
-func (r Rules) Apply(now time.Time, o Order) (Order, error) {
-	switch {
-	case o.Items < 1 || o.Items > r.MaxItems:
+// Apply refuses what no parcel holds.
+func (r Rules) Apply(_ time.Time, o Order) (Order, error) {
+	if o.Items < 1 || o.Items > r.MaxItems {
 		return o, &record.Fault{Code: "wrong_items", Column: "items", Message: "allowed are 1 to the most that a parcel holds"}
-	case o.Delivered != nil && o.Delivered.After(now):
-		return o, &record.Fault{Code: "future_delivery", Column: "delivered", Message: "allowed is up to today"}
 	}
 	return o, nil
 }
@@ -51,25 +45,16 @@ func init() { pipeline.Register[Order, Rules]() }
 var table string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	_, err := load(ctx, os.Args[1:], pipeline.DatabaseAt(""), pipeline.RunnerDirect)
-	stop()
-	if err != nil {
+	pipeline.Init(slog.NewTextHandler(os.Stderr, nil))
+	s := pipeline.DefaultSettings()
+	s.Streaming.Input, s.Postgres.Table = os.Args[1:], "shop.orders"
+	options := pipeline.Options{Settings: s, Database: pipeline.DatabaseOf(s), AvailableNow: true}
+	flow := pipeline.Flow[Order, Rules]{Rules: Rules{MaxItems: 100}, Tables: []string{table}, Options: options}
+	ctx := context.Background()
+	if err := flow.Prepare(ctx); err != nil {
 		log.Fatal(err)
 	}
-}
-
-// load loads what is there, and ends when ctx does, with what is in hand
-// committed.
-func load(ctx context.Context, patterns []string, db pipeline.Database, runner string) (pipeline.Totals, error) {
-	s := pipeline.DefaultSettings()
-	s.Streaming.Input, s.Postgres.Table = patterns, "shop.orders"
-	flow := pipeline.Flow[Order, Rules]{
-		Rules: Rules{MaxItems: 100}, Tables: []string{table},
-		Options: pipeline.Options{Settings: s, Database: db, AvailableNow: true, Runner: runner},
+	if _, err := flow.Run(ctx, nil); err != nil {
+		log.Fatal(err)
 	}
-	if err := flow.Prepare(ctx); err != nil {
-		return pipeline.Totals{}, err
-	}
-	return flow.Run(context.Background(), ctx.Done())
 }

@@ -82,14 +82,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	p, err := findPlace(o.Dir, o.Log)
 	if err != nil {
-		return nil, fmt.Errorf("embeddedpg: %w", err)
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	s, err := launch(ctx, setup{
 		place: p, Port: o.Port, PreferPort: o.PreferPort, Parameters: o.Parameters,
 	}, o.Log)
 	if err != nil {
 		p.discard()
-		return nil, fmt.Errorf("embeddedpg: %w", err)
+		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	return s, nil
 }
@@ -106,9 +106,10 @@ func (s *Server) URL() string {
 	return u.String()
 }
 
-// PsqlCommand returns a command line for a person's shell. It names the file
-// that holds the password, not the password.
-func (s *Server) PsqlCommand() string {
-	return fmt.Sprintf("PGPASSFILE=%s psql -h %s -p %d -U %s -d %s",
-		shellQuote(filepath.Join(s.Dir, passFile)), host, s.Port, User, Name)
+// ExportCommand returns a command line for a person's shell after which psql,
+// and all that knows libpq's variables, find the server. It names the file that
+// holds the password, not the password.
+func (s *Server) ExportCommand() string {
+	return fmt.Sprintf("export PGHOST=%s PGPORT=%d PGUSER=%s PGDATABASE=%s PGPASSFILE=%s",
+		host, s.Port, User, Name, shellQuote(filepath.Join(s.Dir, passFile)))
 }

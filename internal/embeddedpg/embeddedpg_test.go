@@ -68,10 +68,10 @@ func TestTemporaryFolderIsRemovedAtStop(t *testing.T) {
 
 func TestPasswordIsInThePasswordFileOnly(t *testing.T) {
 	s := start(t, Options{Dir: dataDir(t)})
-	line := s.PsqlCommand()
-	wantAll(t, line, "PGPASSFILE="+filepath.Join(s.Dir, "pgpass"), "-h 127.0.0.1", "-p "+strconv.Itoa(s.Port))
+	line := s.ExportCommand()
+	wantAll(t, line, "PGPASSFILE="+filepath.Join(s.Dir, "pgpass"), "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(s.Port))
 	if strings.Contains(line, s.password) {
-		t.Error("the psql command shows the password")
+		t.Error("the command shows the password")
 	}
 	info, err := os.Stat(filepath.Join(s.Dir, "pgpass"))
 	if err != nil {

@@ -152,7 +152,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	select {
 	case <-s.exited:
 	case <-ctx.Done():
-		return fmt.Errorf("embeddedpg: waiting for PostgreSQL to stop: %w", context.Cause(ctx))
+		return fmt.Errorf("waiting for PostgreSQL to stop: %w", context.Cause(ctx))
 	}
 	s.place.discard()
 	return nil
@@ -167,7 +167,7 @@ func (s *Server) Restart() error { return s.do(opRestart) }
 
 func (s *Server) do(op string) error {
 	if _, err := s.ask(context.Background(), command{Op: op}); err != nil {
-		return fmt.Errorf("embeddedpg: %s: %w", op, err)
+		return fmt.Errorf("PostgreSQL: %s: %w", op, err)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func readable[T any](file record.File, fingerprint string) error {
 		return &NotReadError{err.Error()}
 	}
 	if !strings.Contains(fingerprint+";", ";schema="+mustSchema[T]().hash()+";") {
-		return &NotReadError{"it was read by a program whose records have other columns"}
+		return &NotReadError{"it is of another program, whose records have other columns"}
 	}
 	src := &source{version: file, open: openLocal}
 	defer src.close()

@@ -62,7 +62,7 @@ func TestReadAgainTellsWhy(t *testing.T) {
 		{"gone", again, fingerprint, os.Remove, "it is no longer there", false},
 		{"cut", again, fingerprint, func(path string) error { return os.Truncate(path, 10) }, "the file has changed since it was listed: it had ", false},
 		{"a fingerprint of another program", again, "csv0;x", nil, `the version of the splitting is "csv0"`, false},
-		{"other columns", again, strings.Replace(fingerprint, "schema=", "schema=0", 1), nil, "a program whose records have other columns", false},
+		{"other columns", again, strings.Replace(fingerprint, "schema=", "schema=0", 1), nil, "it is of another program, whose records have other columns", false},
 		{"a header that does not fit", "a,b\n", fingerprint, nil, `the required column "id" is missing`, true},
 		{"a damaged archive", "\x1f\x8bxxxxxxxxxxxxx", fingerprint, nil, "archive can't be read", true},
 	} {

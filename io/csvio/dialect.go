@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cartstream/cartstream/internal/nearest"
 )
 
 // The encodings a Dialect may name.
@@ -95,9 +97,19 @@ func (d Dialect) validateFor(s *schema) error {
 		return err
 	}
 	if _, fault := d.matchColumns(s); fault != nil {
-		return fmt.Errorf("columns: %s", fault.Message)
+		return fmt.Errorf("columns: %s%s", fault.Message, d.meant(fault.Column, s))
 	}
 	return nil
+}
+
+// meant asks whether a name that is no column was meant to be the one that is
+// missing.
+func (d Dialect) meant(missing string, s *schema) string {
+	unknown := slices.DeleteFunc(slices.Clone(d.Columns), func(name string) bool { _, known := s.byName[name]; return known })
+	if name := nearest.Name(missing, unknown); name != "" {
+		return fmt.Sprintf("; did you mean %s by %s?", quoteShort(missing), quoteShort(name))
+	}
+	return ""
 }
 
 func (d Dialect) checkChars() error {

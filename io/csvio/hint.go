@@ -12,6 +12,8 @@ func (f *format) hint(header string, names []string, s *schema) string {
 		return "; its fields seem to be parted by " + d + ": set the delimiter"
 	}
 	switch even, odd := nulBytes(header); {
+	case even+odd > 0 && (strings.HasPrefix(header, "ÿþ") || strings.HasPrefix(header, "þÿ")): // as latin1 has the mark
+		return "; it begins with the byte order mark of UTF-16: set the encoding to utf-16"
 	case even == 0 && odd > 0:
 		return "; it seems to be UTF-16 without a byte order mark: set the encoding to utf-16le"
 	case odd == 0 && even > 0:

@@ -148,6 +148,9 @@ func (a *attempt) result() *loadResult {
 			if u.source.Last {
 				r.files++
 			}
+			if h := a.hopelessFile(u, u.counts); h != nil {
+				r.hopeless = append(r.hopeless, h)
+			}
 		case u.marker == record.KindFileFailed:
 			r.failed = append(r.failed, u)
 			r.lost += u.source.Bytes()

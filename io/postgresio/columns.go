@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -67,17 +68,28 @@ type fieldEncoder struct {
 // newRowEncoder matches the types of the fields with those of the table's
 // columns, which are known to be there.
 func newRowEncoder(fields []field, tab *table, types *pgtype.Map) (*rowEncoder, error) {
-	enc := &rowEncoder{}
+	encoders, err := fieldEncoders(fields, tab, types)
+	if err != nil {
+		return nil, err
+	}
+	return &rowEncoder{fields: encoders, key: tab.key.reader(fields)}, tab.checkUnwritten(fields)
+}
+
+// fieldEncoders leaves fields out whose columns are not there.
+func fieldEncoders(fields []field, tab *table, types *pgtype.Map) (encoders []fieldEncoder, _ error) {
+	var errs []error
 	for _, f := range fields {
-		col, _ := tab.column(f.column)
+		col, there := tab.column(f.column)
+		if !there {
+			continue
+		}
 		encode, err := encoderOf(f.typ, col, types)
 		if err != nil {
-			return nil, fmt.Errorf("the field %s can't be written to the column %q of %s: %w", f.goName, col.name, tab.name, err)
+			errs = append(errs, fmt.Errorf("the field %s can't be written to the column %q of %s: %w", f.goName, col.name, tab.name, err))
 		}
-		enc.fields = append(enc.fields, fieldEncoder{column: col.name, offset: f.offset, encode: encode})
+		encoders = append(encoders, fieldEncoder{column: col.name, offset: f.offset, encode: encode})
 	}
-	enc.key = tab.key.reader(fields)
-	return enc, tab.checkUnwritten(fields)
+	return encoders, errors.Join(errs...)
 }
 
 // columnsOf returns the names in the order of the tuple's fields.

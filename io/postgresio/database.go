@@ -1,6 +1,7 @@
 package postgresio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,8 +155,9 @@ func (d Database) Wait(ctx context.Context) error {
 	}
 }
 
-// describe names the server without any secret.
+// describe names the server without any secret. A database that is not named is
+// that of the user's name.
 func describe(c *pgx.ConnConfig) string {
 	return fmt.Sprintf("%s, database %s, user %s",
-		net.JoinHostPort(c.Host, fmt.Sprint(c.Port)), c.Database, c.User)
+		net.JoinHostPort(c.Host, fmt.Sprint(c.Port)), cmp.Or(c.Database, c.User), c.User)
 }

@@ -112,6 +112,55 @@ func ExampleRunTotals() {
 	// Output: true
 }
 
+// A pool's connections have the settings that loads and questions rely on.
+func ExampleDatabase_Open() {
+	ctx := context.Background()
+	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 2)
+	if err != nil {
+		log.Fatal(err) // the connection string is wrong; nothing was connected yet
+	}
+	fmt.Println(pool.Ping(ctx))
+	pool.Close()
+}
+
+// A server that starts later is waited for.
+func ExampleDatabase_Wait() {
+	if err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Wait(context.Background()); err != nil {
+		log.Fatal(err) // after a minute, or at once where the password is wrong
+	}
+}
+
+// The ledger tells what is known of a version of a file.
+func ExampleLedger_Lookup() {
+	ledger := postgresio.Ledger{Run: "tonight", Database: postgresio.Database{Name: "plant"}, Table: "readings"}
+	states, err := ledger.Lookup(context.Background(), []record.File{{Path: "/srv/in/readings-17.csv", Size: 120, Modified: 1_769_680_800_000_000}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(states[0].Status == record.StatusLoaded)
+}
+
+// Files from before the first run with these patterns are left alone, also by
+// later runs.
+func ExampleLedger_BeginWatch() {
+	ledger := postgresio.Ledger{Run: "tonight", Database: postgresio.Database{Name: "plant"}, Table: "readings"}
+	since, err := ledger.BeginWatch(context.Background(), []string{"/srv/in/*.csv"}, time.Now())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("files modified since", since)
+}
+
+// A question does not begin the watch.
+func ExampleLedger_WatchedSince() {
+	ledger := postgresio.Ledger{Run: "tonight", Database: postgresio.Database{Name: "plant"}, Table: "readings"}
+	since, err := ledger.WatchedSince(context.Background(), []string{"/srv/in/*.csv"}, time.Now())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("files modified since", since)
+}
+
 // open opens a pool of one connection.
 func open(ctx context.Context) *pgxpool.Pool {
 	pool, err := postgresio.SetURL("plant", "postgres://loader@localhost/plant").Open(ctx, 1)

@@ -20,7 +20,7 @@ type Ledger struct {
 	// Table is the target, as it is given to Load.
 	Table string
 	// Fingerprint is the one that new files are loaded with. A file that
-	// failed under another one is tried again.
+	// failed under another one is tried again; without one, none is.
 	Fingerprint string
 	// RetryFor bounds how long an answer is waited for while the database is
 	// in trouble; 0 is until the run is stopped.
@@ -98,7 +98,7 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 		switch {
 		case loaded:
 			s = record.FileState{Status: record.StatusLoaded}
-		case status == string(record.StatusFailed) && (outcomeFingerprint == l.Fingerprint || len(ranges) > 0):
+		case status == string(record.StatusFailed) && (l.Fingerprint == "" || outcomeFingerprint == l.Fingerprint || len(ranges) > 0):
 			s = record.FileState{Status: record.StatusFailed}
 		case status == string(record.StatusFailed):
 			s = record.FileState{}

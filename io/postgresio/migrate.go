@@ -27,7 +27,7 @@ func Migrate(ctx context.Context, d Database, statements ...string) error {
 		return err
 	}
 	defer pool.Close()
-	return retry(ctx, pool, prepareBound, "migrate", func(ctx context.Context) error {
+	return retry(ctx, pool, prepareBound, "migrating the schema cartstream", func(ctx context.Context) error {
 		conn, err := pool.Acquire(ctx)
 		if err != nil {
 			return err

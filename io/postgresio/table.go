@@ -22,9 +22,10 @@ type table struct {
 	// written are the columns of the fields, in their order.
 	written []column
 	// arrays tells that a field writes a column that is an array.
-	arrays bool
-	key    tableKey
-	rule   mergeRule
+	arrays     bool
+	candidates []keyCandidate
+	key        tableKey
+	rule       mergeRule
 }
 
 // column is a column of the target.
@@ -134,9 +135,24 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// inspect reads the catalog. keyColumns may be empty: then it is the primary
-// key, or another one that the fields write.
+// inspect reads the catalog and matches the fields with it. keyColumns may be
+// empty: then the key is the primary key, or another one that the fields write.
 func inspect(ctx context.Context, db querier, name string, keyColumns []string, upsert *Upsert, fields []field) (*table, error) {
+	t, err := findTable(ctx, db, name, keyColumns, fields)
+	if err != nil {
+		return nil, err
+	}
+	err = t.match(fields, keyColumns, upsert)
+	return t, err
+}
+
+// relationKinds names what can stand where a table should: pg_class.relkind.
+var relationKinds = map[string]string{
+	"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type", "i": "an index", "I": "an index",
+}
+
+// findTable reads what the catalog has of a table.
+func findTable(ctx context.Context, db querier, name string, keyColumns []string, fields []field) (*table, error) {
 	id, err := ParseTable(name)
 	if err != nil {
 		return nil, err
@@ -152,7 +168,7 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 		return nil, err
 	}
 	if kind != "r" && kind != "p" {
-		return nil, fmt.Errorf("%s is no table (relkind %s); rows can be loaded into tables and partitioned tables", id.Sanitize(), kind)
+		return nil, fmt.Errorf("%s is %s, no table; rows can be loaded into tables and partitioned tables", id.Sanitize(), relationKinds[kind])
 	}
 	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
 	rows, _ := db.Query(ctx, columnsSQL, oid)
@@ -163,25 +179,24 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := t.candidates(ctx, db, oid)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.checkFields(fields); err != nil {
-		return nil, err
-	}
+	t.candidates, err = keysOf(ctx, db, oid)
+	return t, err
+}
+
+// match sets what the fields write, the key and the rule; the error has all that
+// does not fit.
+func (t *table) match(fields []field, keyColumns []string, upsert *Upsert) error {
+	missing := t.checkFields(fields)
 	for _, f := range fields {
 		c, _ := t.column(f.column)
 		t.written = append(t.written, c)
 	}
 	t.arrays = slices.ContainsFunc(t.written, func(c column) bool { return c.array })
-	if err := t.chooseKey(candidates, keyColumns, fields); err != nil {
-		return nil, err
+	key := t.chooseKey(t.candidates, keyColumns, fields)
+	if missing != nil || key != nil {
+		return errors.Join(missing, key)
 	}
-	if err := t.setRule(upsert, fields); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return t.setRule(upsert, fields)
 }
 
 // missingTable is the error of a table that is not there.
@@ -201,17 +216,23 @@ func missingTable(ctx context.Context, db querier, id pgx.Identifier, fields []f
 
 // checkFields refuses fields without a column that can be written.
 func (t *table) checkFields(fields []field) error {
+	var errs []error
+	var missing, names, add []string
 	for _, f := range fields {
 		c, ok := t.column(f.column)
-		if !ok {
-			return fmt.Errorf("the table %s has no column %q, which the field %s names; its columns are %s; this would add it:\nALTER TABLE %s ADD COLUMN %s %s;",
-				t.name, f.column, f.goName, t.columnList(), t.quoted, pgx.Identifier{f.column}.Sanitize(), columnTypeOf(f.typ))
-		}
-		if c.generated {
-			return fmt.Errorf("the column %q of %s is generated and can't be written; remove the db tag of %s", c.name, t.name, f.goName)
+		switch {
+		case !ok:
+			missing, names = append(missing, f.column), append(names, f.goName)
+			add = append(add, fmt.Sprintf("ADD COLUMN %s %s", pgx.Identifier{f.column}.Sanitize(), columnTypeOf(f.typ)))
+		case c.generated:
+			errs = append(errs, fmt.Errorf("the column %q of %s is generated and can't be written; remove the db tag of %s", c.name, t.name, f.goName))
 		}
 	}
-	return nil
+	if len(missing) > 0 {
+		errs = append(errs, fmt.Errorf("the table %s has no column %s, for %s; its columns are %s; this would add what is missing:\nALTER TABLE %s %s;",
+			t.name, quoteList(missing), strings.Join(names, ", "), t.columnList(), t.quoted, strings.Join(add, ", ")))
+	}
+	return errors.Join(errs...)
 }
 
 func (t *table) column(name string) (column, bool) {
@@ -234,13 +255,14 @@ func (t *table) columnList() string {
 // checkUnwritten refuses a table with a column that must have a value and that
 // no field writes: every row would be rejected.
 func (t *table) checkUnwritten(fields []field) error {
+	var errs []error
 	for _, c := range t.columns {
 		if c.required && !c.generated && !hasField(fields, c.name) {
-			return fmt.Errorf("the column %q of %s is NOT NULL, has no default, and no field writes it; this would do:\nALTER TABLE %s ALTER COLUMN %s %s;",
-				c.name, t.name, t.quoted, pgx.Identifier{c.name}.Sanitize(), c.wayOut())
+			errs = append(errs, fmt.Errorf("the column %q of %s is NOT NULL, has no default, and no field writes it; this would do:\nALTER TABLE %s ALTER COLUMN %s %s;",
+				c.name, t.name, t.quoted, pgx.Identifier{c.name}.Sanitize(), c.wayOut()))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // wayOut is what would let rows be inserted without a value for the column.
@@ -283,8 +305,8 @@ func proposeTable(id pgx.Identifier, fields []field, key []string) string {
 }
 
 // Check tells whether Load of T into the table would work: it looks at the
-// table's columns, their types and its key, and returns an error that says what
-// would be right.
+// table's columns, their types and its key, and returns an error that says all
+// that is wrong and what would be right.
 func Check[T any](ctx context.Context, d Database, name string, opts ...Option) error {
 	var o loadOptions
 	for _, opt := range opts {
@@ -299,13 +321,13 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 		return err
 	}
 	defer pool.Close()
-	var t *table
-	if err := retry(ctx, pool, prepareBound, "check", func(ctx context.Context) error {
-		t, err = inspect(ctx, pool, name, o.KeyColumns, o.Upsert, fields)
-		return err
-	}); err != nil {
-		return err
-	}
-	_, err = newRowEncoder(fields, t, pgtype.NewMap())
-	return err
+	return retry(ctx, pool, prepareBound, "checking the table", func(ctx context.Context) error {
+		t, err := findTable(ctx, pool, name, o.KeyColumns, fields)
+		if err != nil {
+			return err
+		}
+		unfit := t.match(fields, o.KeyColumns, o.Upsert)
+		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
+		return errors.Join(unfit, mistyped, t.checkUnwritten(fields))
+	})
 }

@@ -30,7 +30,7 @@ type keyCandidate struct {
 	nullsEqual bool
 }
 
-func (t *table) candidates(ctx context.Context, db querier, oid uint32) ([]keyCandidate, error) {
+func keysOf(ctx context.Context, db querier, oid uint32) ([]keyCandidate, error) {
 	rows, _ := db.Query(ctx, keysSQL, oid)
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (k keyCandidate, err error) {
 		return k, r.Scan(&k.columns, &k.nullsEqual)

@@ -32,6 +32,7 @@ type loadResult struct {
 	// failed.
 	bytes, lost        int64
 	failed, unreadable []*unit
+	hopeless           []*hopeless
 }
 
 // Totals are what a run has committed so far in this process.
@@ -93,6 +94,9 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	if r.ranges > 0 {
 		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
 			append(e.table.rule.terms(r.updated, r.stale), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)
+	}
+	for _, h := range r.hopeless {
+		h.warn()
 	}
 	for _, u := range r.failed {
 		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code)

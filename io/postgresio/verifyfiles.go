@@ -62,17 +62,16 @@ func RereadFiles[T any](read ReadFunc[T], opts ...Option) FileCheck {
 		if err != nil {
 			return err
 		}
-		if v.table, err = inspect(ctx, v.tx, v.target, o.KeyColumns, o.Upsert, fields); err != nil {
+		if v.table, err = findTable(ctx, v.tx, v.target, o.KeyColumns, fields); err != nil {
 			return err
 		}
-		encoder, err := newRowEncoder(fields, v.table, pgtype.NewMap())
-		if err != nil {
-			return err
+		r := &rereader[T]{verifier: v, read: read}
+		if r.unfit = v.table.match(fields, o.KeyColumns, o.Upsert); r.unfit == nil {
+			r.encoder, r.unfit = newRowEncoder(fields, v.table, pgtype.NewMap())
 		}
 		if err := v.begin(ctx); err != nil {
 			return err
 		}
-		r := &rereader[T]{verifier: v, read: read, encoder: encoder}
 		return v.eachPage(ctx, r.readPage)
 	}
 }
@@ -105,7 +104,7 @@ func (v *verifier) begin(ctx context.Context) error {
 	var other string
 	var n int64
 	if _, err := pgx.ForEachRow(rows, []any{&other, &n}, func() error {
-		v.skip(n, NotChecked{Table: other, Reason: fmt.Sprintf("%d files of another table than %s, which is checked", n, v.table.name)})
+		v.skip(n, NotChecked{Table: other, Reason: fmt.Sprintf("it is another table than %s, which is checked; its files: %d", v.table.name, n)})
 		return nil
 	}); err != nil {
 		return err
@@ -236,8 +235,11 @@ type rereader[T any] struct {
 	*verifier
 	read    ReadFunc[T]
 	encoder *rowEncoder
-	send    func(rereadBatch) error
-	batch   rereadBatch
+	// unfit says why T and the table do not fit. Files of another program's are
+	// not checked then, and one of this program's is an error.
+	unfit error
+	send  func(rereadBatch) error
+	batch rereadBatch
 }
 
 // rereadUnit is a range that was read again.
@@ -311,6 +313,9 @@ func (r *rereader[T]) readFile(ctx context.Context, f *ledgerFile) error {
 		return time.Now()
 	}
 	err := r.readPath(ctx, f, clock, func(rec *record.Record[T]) error {
+		if r.unfit != nil {
+			return r.unfit
+		}
 		rng := rec.Source.Range
 		if rec.Data() && f.ranges[rng.Index] == nil {
 			return nil
