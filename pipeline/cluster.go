@@ -178,10 +178,10 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 		if o.elsewhere() {
 			o.tellHowToCancel(job)
 			end(errDetached)
-			<-ended
+			_ = <-ended // of the wait that was ended
 			return nil
 		}
-		if err, over := untilIdle(control, ended); over {
+		if over, err := untilIdle(control, ended); over {
 			return o.settle(ctx, job, err)
 		}
 	}
@@ -198,19 +198,19 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 const idlePause = 20 * time.Millisecond
 
 // untilIdle waits until nothing is in hand any more, or draining has taken too
-// long; or until the job has ended, which it reports.
-func untilIdle(control *runctl.Control, ended <-chan error) (err error, over bool) {
+// long; or until the job has ended, which it reports with the job's end.
+func untilIdle(control *runctl.Control, ended <-chan error) (over bool, err error) {
 	tick := time.NewTicker(idlePause)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-ended:
-			return err, true
+			return true, err
 		case <-control.Context().Done():
-			return nil, false
+			return false, nil
 		case <-tick.C:
 			if control.Idle() {
-				return nil, false
+				return false, nil
 			}
 		}
 	}

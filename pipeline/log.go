@@ -8,11 +8,15 @@ import (
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"github.com/cartstream/cartstream/pipeline/jobserver"
 )
 
 // Init readies Beam and sends the log to the handler, without what Beam's own
-// packages say. A program calls it at the beginning of its main.
+// packages say. A program calls it at the beginning of its main. In a process
+// that a cluster has started as a worker it works, and does not return.
 func Init(handler slog.Handler) {
+	jobserver.RunWorkerIfAsked()
 	if !beam.Initialized() {
 		beam.Init()
 	}

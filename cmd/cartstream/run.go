@@ -49,22 +49,10 @@ through a job server of Beam's. Where a cluster has the workers in other process
 			if err := errors.Join(checkDrainTimeout(drainTimeout), checkOutput(output)); err != nil {
 				return err
 			}
-			drain, stop := drainOnSignal()
-			defer stop()
-			ctx, cancel := untilClosed(cmd.Context(), drain)
-			defer cancel()
-			o := pipeline.Options{
+			return a.run(cmd.Context(), output, pipeline.Options{
 				Settings: settings, Database: pipeline.DatabaseOf(settings),
 				AvailableNow: availableNow, DrainTimeout: drainTimeout, Runner: runner, Cluster: on,
-			}
-			if err := pipeline.Events(o).Prepare(ctx); err != nil {
-				return endedEarly(err, drain)
-			}
-			totals, err := a.load(cmd.Context(), o, drain)
-			if output == "json" {
-				err = errors.Join(err, writeJSON(a.stdout, totals))
-			}
-			return failed(err)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
@@ -76,6 +64,23 @@ through a job server of Beam's. Where a cluster has the workers in other process
 	cmd.Flags().Lookup("output").Usage = "what is written to stdout at the end: table (nothing) or json (the totals)"
 	complete(cmd, "runner", pipeline.Runners()...)
 	return cmd
+}
+
+// run prepares the database and runs the pipeline until a signal comes or all is
+// loaded.
+func (a *app) run(ctx context.Context, output string, o pipeline.Options) error {
+	drain, stop := drainOnSignal()
+	defer stop()
+	preparing, cancel := untilClosed(ctx, drain)
+	defer cancel()
+	if err := pipeline.Events(o).Prepare(preparing); err != nil {
+		return endedEarly(err, drain)
+	}
+	totals, err := a.load(ctx, o, drain)
+	if output == "json" {
+		err = errors.Join(err, writeJSON(a.stdout, totals))
+	}
+	return failed(err)
 }
 
 func drainTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {

@@ -28,12 +28,10 @@ type ExpectedFile struct {
 const expectedSQL = `
 with wanted as (
 	select * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) w(name, size, records, errors)
-), target as (
-	select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)
 ), found as (
 	select w.*, h.* from wanted w
 	left join cartstream.load_history h on regexp_replace(h.file_name, '^.*/', '') = w.name and h.file_size = w.size
-		and h.table_name = (select name from target)
+		and h.table_name = ` + targetSQL + `
 )`
 
 // check compares file by file, then the totals, then the table itself.
@@ -105,7 +103,7 @@ func (e *Expectation) checkTable(ctx context.Context, tx pgx.Tx, id pgx.Identifi
 		return nil, err
 	}
 	if err := tx.QueryRow(ctx, `select coalesce(sum(l.inserted), 0)::bigint from cartstream.loads l
-		where l.table_name = (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1))`,
+		where l.table_name = `+targetSQL,
 		id.Sanitize()).Scan(&loaded); err != nil {
 		return nil, err
 	}

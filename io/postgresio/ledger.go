@@ -36,7 +36,7 @@ select v.place, f.fingerprint,
 		where g.file_id = f.file_id and l.committed_at > o.at)
 from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
 join cartstream.files f
-	on f.table_name = (select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1))
+	on f.table_name = ` + targetSQL + `
 	and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_modified = v.modified
 left join lateral (
 	select array_agg(array[start_byte, end_byte, range_index, case when unsplit then 0 else coalesce(first_line + lines, 0) end] order by start_byte) as done,

@@ -185,3 +185,17 @@ func TestLookupEndsWithTheRun(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A look at the ledger finds each file by the index of versions, however many
+// there are: all its columns are conditions of the index.
+func TestLedgerLooksFilesUpByTheirIndex(t *testing.T) {
+	w := newWorld(t, itemTable)
+	w.exec("create function plan(query text) returns text language plpgsql as $$ declare plan json; begin execute 'explain (generic_plan, format json) ' || query into plan; return plan; end $$")
+	w.exec(`insert into cartstream.files (table_name, file_name, file_size, file_modified, fingerprint)
+		select 'public.items', 'in/' || n, n, '2026-01-01', 'f' from generate_series(1, 20000) n`)
+	w.exec("analyze cartstream.files")
+	plan := one[string](w, "select plan($1)", lookupSQL)
+	if want := `"Index Cond": "((table_name = `; !strings.Contains(plan, want) {
+		t.Errorf("the plan has no %q:\n%s", want, plan)
+	}
+}

@@ -17,7 +17,8 @@ func init() {
 }
 
 // OnTicks returns record.Work as Watch does, and polls when an element of ticks
-// comes ([]byte, whatever it holds), no more often than each half interval. It is
+// comes ([]byte, whatever it holds), no more often than each half interval and once
+// a bundle. It is
 // for runners that have a source of ticks and pay for each resume of a splittable
 // DoFn: what it keeps is the time of the latest poll, in the state of one key, so
 // that there is one watcher. It panics when the pattern or an option can't work.
@@ -37,12 +38,17 @@ type tickFn[L Ledger] struct {
 	Polled state.Value[int64]
 
 	watch *watchFn[L]
+	// polled tells that this bundle has: ticks that have piled up are in one, and
+	// what it hands on is seen only at its end.
+	polled bool
 }
 
 func (fn *tickFn[L]) Setup() error {
 	fn.watch = &watchFn[L]{Settings: fn.Settings, Ledger: fn.Ledger}
 	return fn.watch.Setup()
 }
+
+func (fn *tickFn[L]) StartBundle(context.Context, func(record.Work)) { fn.polled = false }
 
 func (fn *tickFn[L]) ProcessElement(ctx context.Context, states state.Provider, _ string, _ []byte, emit func(record.Work)) error {
 	control := runctl.Of(fn.Settings.Run)
@@ -53,9 +59,12 @@ func (fn *tickFn[L]) ProcessElement(ctx context.Context, states state.Provider, 
 		return err
 	}
 	rt := newTracker(Restriction{Polled: polled})
-	if since, before := rt.sincePoll(); before && since >= 0 && since < fn.Settings.TriggerInterval/2 || over(ctx, control) {
-		return nil // several sources tick, or ticks have piled up
+	since, before := rt.sincePoll()
+	early := before && since >= 0 && since < fn.Settings.TriggerInterval/2 // several sources tick
+	if early || fn.polled || over(ctx, control) {
+		return nil
 	}
+	fn.polled = true
 	fn.watch.inFlight.resume(polled)
 	_, err = fn.watch.trigger(ctx, control, rt, emit)
 	if _, err := outcome(ctx, control, err); err != nil {

@@ -66,7 +66,7 @@ type flinkJob struct {
 	url   string
 }
 
-var errNoFlinkJob = errors.New("Flink's REST service was not found, or does not know the job")
+var errNoFlinkJob = errors.New("the REST service of Flink was not found, or does not know the job")
 
 // find finds a job that has not ended, by its name.
 func (f *flinkREST) find(ctx context.Context, name string) (*flinkJob, error) {
