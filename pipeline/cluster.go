@@ -178,7 +178,9 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 		if o.elsewhere() {
 			o.tellHowToCancel(job)
 			end(errDetached)
-			_ = <-ended // of the wait that was ended
+			if err := <-ended; !errors.Is(err, errDetached) {
+				return err
+			}
 			return nil
 		}
 		if over, err := untilIdle(control, ended); over {
