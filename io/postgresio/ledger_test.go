@@ -199,3 +199,36 @@ func TestLedgerLooksFilesUpByTheirIndex(t *testing.T) {
 		t.Errorf("the plan has no %q:\n%s", want, plan)
 	}
 }
+
+// The ranges before the damage of an archive are committed before the file has
+// failed: in between the process may be killed, and a file that has failed is not
+// tried again.
+func TestFileFailsAfterWhatWasReadOfIt(t *testing.T) {
+	w := newWorld(t, itemTable)
+	holder, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(t.Context(), "lock table items in share mode"); err != nil {
+		t.Fatal(err)
+	}
+	s := newSink[item](w, "items", WithConnections(2), WithFlush(1, time.Millisecond))
+	file := testFile("damaged")
+	done := inBackground(func() error { return s.bundle(append(part(file, 0), markerOf(file, record.KindFileFailed))...) })
+	waitUntil(t, "the range at the lock", func() bool {
+		return one[int](w, "select count(*) from pg_locks where relation = 'items'::regclass and not granted") > 0
+	})
+	time.Sleep(200 * time.Millisecond) // in which the other writer would have committed the failure
+	if n := one[int](w, "select count(*) from cartstream.file_outcomes"); n != 0 {
+		t.Error("the file has failed before its range is committed")
+	}
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	if got := one[string](w, "select status || ' ' || (select count(*) from cartstream.ranges) from cartstream.file_outcomes"); got != "failed 1" {
+		t.Errorf("status and ranges: %s", got)
+	}
+}

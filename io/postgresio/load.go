@@ -235,6 +235,13 @@ func (fn *loadFn[T]) finish(r *record.Record[T]) error {
 	if r.Kind != record.KindRangeEnd {
 		u.rows, u.tuples, u.dead = nil, nil, nil
 	}
+	if r.Kind == record.KindFileFailed {
+		// What was read before the damage is committed first: a file that has failed
+		// is not tried again.
+		if err := fn.awaitHanded(); err != nil {
+			return err
+		}
+	}
 	u.marker, u.fault = r.Kind, r.Fault
 	u.done = func(committed bool) { fn.done(u, committed) }
 	fn.handed.Add(1)
@@ -247,6 +254,15 @@ func (fn *loadFn[T]) FinishBundle(ctx context.Context, emit func(record.Range)) 
 	if fn.current != nil {
 		return fusionError(fn.current)
 	}
+	if err := fn.awaitHanded(); err != nil {
+		return err
+	}
+	fn.emitCommitted(ctx, emit)
+	return nil
+}
+
+// awaitHanded returns when all that was handed to the engine is committed.
+func (fn *loadFn[T]) awaitHanded() error {
 	fn.engine.flush()
 	handed := make(chan struct{})
 	go func() {
@@ -261,7 +277,6 @@ func (fn *loadFn[T]) FinishBundle(ctx context.Context, emit func(record.Range)) 
 	if fn.lost.Load() {
 		return fn.notCommitted()
 	}
-	fn.emitCommitted(ctx, emit)
 	return nil
 }
 
