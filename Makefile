@@ -15,10 +15,10 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # full speed: the race detector would have them measure itself.
 E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' cmd pipeline)))
 
-.PHONY: help run build test test-short chaos soak fuzz bench lint fmt clean
+.PHONY: help run build test test-short test-runners chaos soak fuzz bench bench-runners lint fmt clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build, then run everything on this machine: database, generator, pipeline
 	@exec bin/cartstream up
@@ -28,9 +28,17 @@ build: ## build bin/cartstream
 	go build -o bin/cartstream ./cmd/cartstream
 
 test: lint ## lint, formatting, vet, and all tests with the race detector
-	go vet -tags e2e ./...
+	go vet -tags 'e2e runners figures' ./...
 	go test $(RACE) -timeout 25m ./...
 	$(if $(E2E),go test -tags e2e -timeout 25m $(E2E:%/=./%))
+	@$(MAKE) --no-print-directory test-runners
+
+test-runners: ## the tests on job servers of Flink and Spark, where there is Java
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+		set -x; go test -tags 'e2e runners' -timeout 30m -run '^(TestFlink|TestSpark)' ./cmd/cartstream; \
+	else \
+		echo 'Skipped: nothing is tested on Flink and Spark, because java or mvn is missing'; [ "$${CI:-}" != true ]; \
+	fi
 
 test-short: ## the quick tests only, without lint and race detector
 	go test -short ./...
@@ -54,6 +62,9 @@ fuzz: ## each fuzz target for FUZZTIME (10m)
 
 bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-runners: ## direct, prism, Flink and Spark side by side, latency, checkpoints, memory (half an hour)
+	go test -tags 'e2e runners figures' -timeout 90m -run '^TestFiguresOf' -v ./cmd/cartstream
 
 lint: $(LINT) ## lint and check the formatting
 	$(LINT) fmt --diff
