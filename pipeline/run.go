@@ -59,6 +59,9 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
 	}
 	if o.elsewhere() {
+		if o.Database.Ledger, err = postgresio.LedgerID(ctx, o.Database); err != nil {
+			return Totals{}, fmt.Errorf("the pipeline ended: reading the ledger's id: %w", err)
+		}
 		o.far = &farTotals{ask: ledgerOf[T](*o).RunTotals}
 	}
 	var telling sync.WaitGroup

@@ -49,6 +49,7 @@ func TestFlink(t *testing.T) {
 		{"the job goes on until it is cancelled", elsewhere, goesOnUntilCancelled},
 		{"the command does not wait", elsewhere, doesNotWait},
 		{"the cause of a failure", elsewhere, tellsTheCause},
+		{"the workers' database is another one", elsewhere, refusesAnotherDatabase},
 		{"a table that is gone", here, endsWhenTheTableIsGone},
 	})
 }
@@ -195,6 +196,21 @@ func tellsTheCause(s *scene, v *service, on []string) {
 	if want := `Cannot run program "/there/is/no/boot": error=2, No such file or directory`; !strings.Contains(last, want) || strings.Count(last, "\n") != 1 {
 		s.Errorf("the last line is %q, want it to have %q", last, want)
 	}
+}
+
+// Workers whose environment names another database load nothing into it.
+func refusesAnotherDatabase(s *scene, v *service, on []string) {
+	s.comes("a", 100)
+	s.run(exitDone, "migrate")
+	other := newScene(s.T)
+	other.run(exitDone, "migrate")
+	if err := os.WriteFile(s.path("database.url"), []byte(other.url), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	p := s.run(exitFailed, slices.Concat([]string{"run", "--available-now", "--input", "in/*"}, on)...)
+	p.mustSay("the environment of this worker names another database than the command has prepared: 127.0.0.1")
+	other.expect(countRows, "0")
+	s.expect(countRows, "0")
 }
 
 // What no retry mends ends the run, though Flink would try for ever.

@@ -35,14 +35,16 @@ func TestFiguresOfLoading(t *testing.T) {
 	const rounds, events = 3, 1_000_000
 	source := newScene(t)
 	source.generate(events, 10_000)
-	flink, spark := source.flink(), source.spark()
+	flink, spark := sceneAt(t, "").flink(), sceneAt(t, "").spark()
 	type row struct {
 		name         string
 		on           func(*scene) []string
 		start, whole figure
 		rate         figure
 	}
-	local := func(runner string) func(*scene) []string { return func(*scene) []string { return []string{"--runner", runner} } }
+	local := func(runner string) func(*scene) []string {
+		return func(*scene) []string { return []string{"--runner", runner} }
+	}
 	rows := []*row{
 		{name: "direct", on: local("direct")},
 		{name: "prism", on: local("prism")},
@@ -80,8 +82,7 @@ func TestFiguresOfLoading(t *testing.T) {
 // TestFiguresOfLatency tells the time from the rename of a file to its rows, on a
 // quiet system.
 func TestFiguresOfLatency(t *testing.T) {
-	s := newScene(t)
-	v := s.flink()
+	s, v := newScene(t), sceneAt(t, "").flink()
 	s.write("second.yaml", "streaming: {trigger_interval: 1s, checkpoint_path: "+s.path("checkpoints")+"}\n")
 	for _, c := range []struct {
 		name string

@@ -25,6 +25,9 @@ import (
 // DATABASE_URL, the file that DATABASE_URL_FILE names, or the PG* variables.
 type Database struct {
 	Name string
+	// Ledger, unless empty, is the id of the ledger that the database must have
+	// (LedgerID): a worker whose environment names another one must not load into it.
+	Ledger string
 }
 
 var urls sync.Map // name to connection string
@@ -96,10 +99,42 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 	}}
 	config.ConnConfig.DialFunc = dialer.DialContext
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, sessionSettings)
-		return err
+		if _, err := conn.Exec(ctx, sessionSettings); err != nil {
+			return err
+		}
+		return d.checkLedger(ctx, conn)
 	}
 	return pgxpool.NewWithConfig(ctx, config)
+}
+
+const ledgerIDSQL = "select id::text from cartstream.ledger_id"
+
+// LedgerID returns the id of the ledger in the database.
+func LedgerID(ctx context.Context, d Database) (id string, err error) {
+	pool, err := d.Open(ctx, 1)
+	if err != nil {
+		return "", err
+	}
+	defer pool.Close()
+	err = pool.QueryRow(ctx, ledgerIDSQL).Scan(&id)
+	return id, SafeError(err)
+}
+
+// checkLedger refuses another database than the one that was meant.
+func (d Database) checkLedger(ctx context.Context, conn *pgx.Conn) error {
+	if d.Ledger == "" {
+		return nil
+	}
+	var id string
+	err := conn.QueryRow(ctx, ledgerIDSQL).Scan(&id)
+	if isTransient(err) {
+		return err
+	}
+	if id != d.Ledger {
+		return fmt.Errorf("the environment of this worker names another database than the command has prepared: %s; "+
+			"set DATABASE_URL, DATABASE_URL_FILE or the PG* variables of the workers", describe(conn.Config()))
+	}
+	return nil
 }
 
 // url is the connection string; empty leaves it to the PG* variables.
