@@ -72,8 +72,8 @@ func ExampleCheck() {
 
 // A connection string stays in this process: what goes to workers is its name.
 func ExampleSetURL() {
-	fmt.Println(postgresio.SetURL("plant", "postgres://loader:secret@localhost/plant"))
-	// Output: {plant}
+	fmt.Println(postgresio.SetURL("plant", "postgres://loader:secret@localhost/plant").Name)
+	// Output: plant
 }
 
 func ExampleParseTable() {
