@@ -269,3 +269,24 @@ func ExampleRereadFiles() {
 		fmt.Println(f.File, f.Problem)
 	}
 }
+
+// Workers elsewhere load into this database only, whatever theirs is called.
+func ExampleLedgerID() {
+	ctx := context.Background()
+	db := postgresio.SetURL("plant", "postgres://loader@localhost/plant")
+	id, err := postgresio.LedgerID(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.Ledger = id
+}
+
+// What a run has committed, wherever its workers are.
+func ExampleLedger_RunTotals() {
+	ledger := postgresio.Ledger{Run: "nightly", Database: postgresio.SetURL("plant", "postgres://loader@localhost/plant"), Table: "readings"}
+	totals, err := ledger.RunTotals(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(totals.Records, totals.DeadLetters)
+}

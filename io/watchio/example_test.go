@@ -91,3 +91,73 @@ func ExampleCheck() {
 // A ledger's type is registered by the program that defines it; the one in
 // PostgreSQL is postgresio.Ledger.
 func ExampleRegister() { watchio.Register[noLedger]() }
+
+// A job for each batch of files, on a runner that can't watch.
+func ExampleNewBatches() {
+	dir, _ := os.MkdirTemp("", "example")
+	defer os.RemoveAll(dir)
+	_ = os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o644)
+
+	batches, err := watchio.NewBatches(filepath.Join(dir, "*.csv"), noLedger{}, watchio.WithRun("example of batches"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	batch, err := batches.Next(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, s := beam.NewPipelineWithRoot()
+	beam.ParDo0(s, printFile, watchio.Given(s, batch))
+	if _, err := direct.Execute(context.Background(), p); err != nil {
+		batches.Again() // what it had comes again
+	}
+	// Output: a.csv 5
+}
+
+// Until the run drains Next waits for the next batch.
+func ExampleBatches_Next() {
+	batches, _ := watchio.NewBatches("in/*.csv", noLedger{}, watchio.WithRun("example of draining"))
+	runctl.Of("example of draining").Drain(time.Minute)
+	batch, err := batches.Next(context.Background())
+	fmt.Println(len(batch), err)
+	// Output: 0 <nil>
+}
+
+// After a job that has failed its files come again.
+func ExampleBatches_Again() {
+	dir, _ := os.MkdirTemp("", "example")
+	defer os.RemoveAll(dir)
+	_ = os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o644)
+	batches, _ := watchio.NewBatches(filepath.Join(dir, "*.csv"), noLedger{}, watchio.WithRun("example of again"), watchio.WithTriggerInterval(0))
+	for range 2 {
+		batch, _ := batches.Next(context.Background())
+		printFile(batch[0])
+		batches.Again()
+	}
+	// Output:
+	// a.csv 5
+	// a.csv 5
+}
+
+// What a batch holds, as a PCollection.
+func ExampleGiven() {
+	_, s := beam.NewPipelineWithRoot()
+	var batch []record.Work // from Batches.Next
+	_ = watchio.Given(s, append(batch, record.Work{File: record.File{Path: "in/a.csv", Size: 5}}))
+}
+
+// A runner's own source of ticks has the watcher look.
+func ExampleOnTicks() {
+	_, s := beam.NewPipelineWithRoot()
+	var ticks beam.PCollection // of []byte, from the runner, each watchio.TickInterval(10*time.Second)
+	if ticks.IsValid() {
+		_ = watchio.OnTicks(s, ticks, "in/*.csv", noLedger{}, watchio.WithTriggerInterval(10*time.Second))
+	}
+}
+
+func ExampleTickInterval() {
+	fmt.Println(watchio.TickInterval(10*time.Second), watchio.TickInterval(0))
+	// Output: 10s 10ms
+}

@@ -46,3 +46,9 @@ func ExampleWork_BytesLeft() {
 	fmt.Println(w.BytesLeft())
 	// Output: 40
 }
+
+func ExampleRange_Bytes() {
+	r := record.Range{Index: 2, Start: 1000, End: 1800}
+	fmt.Println(r.Bytes())
+	// Output: 800
+}
