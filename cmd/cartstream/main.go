@@ -17,9 +17,9 @@ import (
 )
 
 func main() {
+	boundMemory()
 	jobserver.RunWorkerIfAsked()
 	embeddedpg.RunChildIfAsked()
-	boundMemory()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 

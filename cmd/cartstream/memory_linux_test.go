@@ -40,6 +40,22 @@ func TestMemoryOfAnArchiveWithTheLargestWindow(t *testing.T) {
 	}
 }
 
+// A large file with faults and duplicates takes no more memory than a small one.
+func TestMemoryOfALargeFile(t *testing.T) {
+	const most = 300_000_000
+	onEachRunner(t, func(t *testing.T, runner string) {
+		s := newScene(t)
+		s.generate(2_500_000, 2_500_000) // 300 MB
+		p := s.start("run", "--available-now", "--input", "in/*", "--runner", runner)
+		resident := p.mostResident()
+		p.endsWith(exitDone)
+		t.Logf("%d MB were resident", resident/1_000_000)
+		if resident > most {
+			t.Errorf("%d bytes were resident, want %d at most", resident, most)
+		}
+	})
+}
+
 // mostResident returns the most that was resident of a process until it ended,
 // in bytes. What rusage says may be the parent's.
 func (p *process) mostResident() (most int) {
