@@ -64,7 +64,7 @@ bench: ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-runners: ## direct, prism, Flink and Spark side by side, latency, checkpoints, memory (half an hour)
-	go test -tags 'e2e runners figures' -timeout 90m -run '^TestFiguresOf' -v ./cmd/cartstream
+	go test -tags 'e2e runners figures' -timeout 90m -count 1 -run '^TestFiguresOf' -v ./cmd/cartstream
 
 lint: $(LINT) ## lint and check the formatting
 	$(LINT) fmt --diff
