@@ -28,7 +28,8 @@ type Cluster struct {
 	// FlinkREST is the address of Flink's own REST service; empty is
 	// jobserver.DefaultFlinkREST.
 	FlinkREST string
-	// JobName is shown by the cluster; empty is "cartstream".
+	// JobName is the beginning of the job's name on the cluster; empty is
+	// "cartstream". The user's name and a number follow.
 	JobName string
 	// Environment says where the workers run; by default in this process.
 	Environment jobserver.Environment
@@ -55,7 +56,7 @@ func (c Cluster) loopback() bool {
 }
 
 // Check tells whether a run can be submitted so to the runner.
-func (c Cluster) Check(runner string) error {
+func (c Cluster) Check(runner string, availableNow bool) error {
 	if inProcess[runner] != nil {
 		return nil
 	}
@@ -69,8 +70,17 @@ func (c Cluster) Check(runner string) error {
 	if c.Async && c.loopback() {
 		errs = append(errs, errors.New("async has the command end while the job goes on, but with LOOPBACK the job's workers are in it; name another environment type"))
 	}
-	if runner != RunnerFlink && c.SavepointPath != "" {
+	if c.Async && runner == RunnerSpark && !availableNow {
+		errs = append(errs, errors.New("async has the command end while the job goes on, but on spark a run that watches is the command itself; with available-now it is one job"))
+	}
+	if runner == RunnerSpark && c.SavepointPath != "" {
 		errs = append(errs, fmt.Errorf("the savepoint path is %q, but only %s has savepoints", c.SavepointPath, RunnerFlink))
+	}
+	if runner == RunnerSpark && c.Parallelism > 0 {
+		errs = append(errs, fmt.Errorf("the parallelism is %d, but on %s it is that of its master", c.Parallelism, RunnerSpark))
+	}
+	if _, named := c.Options["job_name"]; named {
+		errs = append(errs, errors.New("the option job_name can't be given, because jobs are found by names of their own; job-name is shown as the beginning of it"))
 	}
 	return errors.Join(errs...)
 }
@@ -190,7 +200,7 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 	if err := o.cancel(ctx, job); err != nil {
 		return err
 	}
-	if err := <-ended; err != nil && !errors.Is(err, jobserver.ErrCancelled) {
+	if err := o.settle(ctx, job, <-ended); !errors.Is(err, jobserver.ErrCancelled) {
 		slog.Debug("The job's end", "error", err)
 	}
 	return context.Cause(control.Context())
@@ -218,9 +228,14 @@ func untilIdle(control *runctl.Control, ended <-chan error) (over bool, err erro
 	}
 }
 
+// cancelBound is how long it may take to cancel a job.
+const cancelBound = 45 * time.Second
+
 func (o *Options) cancel(ctx context.Context, job *jobserver.Job) error {
-	if err := job.Cancel(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("cancelling job %s: %w; what is not committed is loaded by the next run", job.ID, err)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelBound)
+	defer stop()
+	if err := job.Cancel(ctx); err != nil {
+		return fmt.Errorf("%w; what is not committed is loaded by the next run", err)
 	}
 	slog.Info("Cancelled the job", "job", job.ID)
 	return nil
@@ -237,7 +252,7 @@ func (o *Options) settle(ctx context.Context, job *jobserver.Job, err error) err
 	if metricsErr != nil {
 		slog.Debug("There are no metrics of the job", "error", metricsErr)
 	} else {
-		slog.Log(ctx, o.jobLevel(), "Beam's metrics of the job", "job", job.ID, "records", counters["records"], "ranges", counters["ranges"], "dead_letters", counters["dead_letters"])
+		slog.Log(ctx, o.jobLevel(), "Beam's metrics of the job", "job", job.ID, "records", counters["records"], "batches", counters["batches"], "dead_letters", counters["dead_letters"])
 	}
 	if o.elsewhere() {
 		o.unreadable += counters[watchio.UnreadableCounter]

@@ -49,7 +49,7 @@ func (f Flow[T, R]) microBatches(ctx context.Context, control *runctl.Control, s
 				"files", len(batch), "duplicates", t.Duplicates-before.Duplicates, "dead_letters", t.DeadLetters-before.DeadLetters)
 			waits.Reset()
 			continue
-		case !errors.As(err, &failed) && !errors.Is(err, jobserver.ErrCancelled):
+		case !errors.As(err, &failed) && !errors.Is(err, jobserver.ErrCancelled) && !errors.Is(err, jobserver.ErrAway):
 			return err
 		}
 		wait := waits.NextBackOff()

@@ -96,7 +96,7 @@ func (o Options) check() error {
 	if len(o.Settings.Streaming.Input) == 0 {
 		return errors.New("there is no pattern of files: Settings.Streaming.Input is empty")
 	}
-	return errors.Join(CheckInput(o.Settings.Streaming.Input), CheckRunner(o.Settings, o.runner()), o.Cluster.Check(o.runner()))
+	return errors.Join(CheckInput(o.Settings.Streaming.Input), CheckRunner(o.Settings, o.runner()), o.Cluster.Check(o.runner(), o.AvailableNow))
 }
 
 func ledgerOf[T any](o Options) postgresio.Ledger {

@@ -56,7 +56,7 @@ func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 }
 
 // of returns what was given, checked for the runner.
-func (c *clusterFlags) of(cmd *cobra.Command, runner string) (pipeline.Cluster, error) {
+func (c *clusterFlags) of(cmd *cobra.Command, runner string, availableNow bool) (pipeline.Cluster, error) {
 	if runner != pipeline.RunnerFlink && runner != pipeline.RunnerSpark {
 		for _, name := range c.names {
 			if cmd.Flags().Changed(name) {
@@ -72,7 +72,7 @@ func (c *clusterFlags) of(cmd *cobra.Command, runner string) (pipeline.Cluster, 
 		}
 		c.cluster.Options[name] = optionValue(value)
 	}
-	return c.cluster, c.cluster.Check(runner)
+	return c.cluster, c.cluster.Check(runner, availableNow)
 }
 
 // optionValue is a boolean, a number or a list where the text is JSON of that

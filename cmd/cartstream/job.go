@@ -17,6 +17,8 @@ func newJob(a *app) *cobra.Command {
 		Long:  "Asks a job server of Flink or Spark about the jobs that it was given since it was started.",
 		Example: `  cartstream job list --endpoint localhost:8099
   cartstream job cancel cartstream_94cf7a2c-4f4d`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newJobList(a), newJobCancel())
 	return cmd
@@ -70,7 +72,12 @@ func newJobCancel() *cobra.Command {
 		Short: "Cancel a job; what it has not committed is loaded by the next run",
 		Example: `  cartstream job cancel cartstream_94cf7a2c-4f4d
   cartstream job cancel --endpoint flink:8099 cartstream_94cf7a2c-4f4d`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("found %s, allowed is one, as 'cartstream job list' shows them", countOf(int64(len(args)), "job", "jobs"))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if rest != "" {
 				if err := jobserver.CheckFlinkREST(rest); err != nil {

@@ -42,7 +42,7 @@ through a job server of Beam's. Where a cluster has the workers in other process
 			if err := pipeline.CheckRunner(settings, runner); err != nil {
 				return fmt.Errorf("--runner: %w", err)
 			}
-			on, err := cluster.of(cmd, runner)
+			on, err := cluster.of(cmd, runner, availableNow)
 			if err != nil {
 				return err
 			}

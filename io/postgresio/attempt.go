@@ -137,10 +137,11 @@ func (a *attempt) result() *loadResult {
 	r := &loadResult{}
 	touched := map[int64]bool{}
 	for _, u := range a.batch.units {
-		u.counts = counts{}
+		u.counts, u.leads = counts{}, false
 		switch {
 		case a.claimed[u]:
 			u.counts = a.countsOf(u)
+			u.leads = r.ranges == 0
 			r.counts.add(u.counts)
 			r.ranges++
 			r.bytes += u.source.Bytes()

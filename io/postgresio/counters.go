@@ -12,6 +12,7 @@ const namespace = "cartstream"
 // Beam's counters, for those who look at a runner's own page. Of records that a
 // failed bundle had committed they know nothing: the ledger does.
 var (
+	batchesCounter    = beam.NewCounter(namespace, "batches")
 	rangesCounter     = beam.NewCounter(namespace, "ranges")
 	recordsCounter    = beam.NewCounter(namespace, "records")
 	insertedCounter   = beam.NewCounter(namespace, "inserted")
@@ -22,10 +23,11 @@ var (
 )
 
 // report adds to Beam's counters; ctx is a bundle's.
-func (c counts) report(ctx context.Context, ranges int64) {
+func (c counts) report(ctx context.Context, ranges, batches int64) {
 	if ranges == 0 {
 		return
 	}
+	batchesCounter.Inc(ctx, batches)
 	rangesCounter.Inc(ctx, ranges)
 	recordsCounter.Inc(ctx, c.records)
 	insertedCounter.Inc(ctx, c.inserted)

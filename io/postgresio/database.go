@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -127,7 +128,9 @@ func (d Database) checkLedger(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var id string
 	err := conn.QueryRow(ctx, ledgerIDSQL).Scan(&id)
-	if isTransient(err) {
+	var pg *pgconn.PgError
+	missing := errors.As(err, &pg) && pg.Code == "42P01"
+	if err != nil && !missing {
 		return err
 	}
 	if id != d.Ledger {
@@ -143,6 +146,9 @@ func (d Database) url() (string, error) {
 		return v.(string), nil
 	}
 	url, file := os.Getenv("DATABASE_URL"), os.Getenv("DATABASE_URL_FILE")
+	if url == "" && file == "" && d.Ledger != "" && os.Getenv("PGHOST")+os.Getenv("PGSERVICE")+os.Getenv("PGDATABASE") == "" {
+		return "", errors.New("this worker knows no database: set DATABASE_URL, DATABASE_URL_FILE or the PG* variables where the workers run, not only where the command does")
+	}
 	if url != "" || file == "" {
 		return url, nil
 	}

@@ -150,6 +150,7 @@ type loadFn[T any] struct {
 	mu        sync.Mutex
 	committed []*record.Range // not emitted yet
 	counted   counts          // not added to Beam's counters yet
+	batches   int64           // the same
 }
 
 // Setup connects and matches T with the table. What goes wrong ends the run
@@ -289,6 +290,9 @@ func (fn *loadFn[T]) done(u *unit, committed bool) {
 		fn.mu.Lock()
 		fn.committed = append(fn.committed, u.source)
 		fn.counted.add(u.counts)
+		if u.leads {
+			fn.batches++
+		}
 		fn.mu.Unlock()
 	}
 	fn.handed.Done()
@@ -296,10 +300,10 @@ func (fn *loadFn[T]) done(u *unit, committed bool) {
 
 func (fn *loadFn[T]) emitCommitted(ctx context.Context, emit func(record.Range)) {
 	fn.mu.Lock()
-	committed, counted := fn.committed, fn.counted
-	fn.committed, fn.counted = nil, counts{}
+	committed, counted, batches := fn.committed, fn.counted, fn.batches
+	fn.committed, fn.counted, fn.batches = nil, counts{}, 0
 	fn.mu.Unlock()
-	counted.report(ctx, int64(len(committed)))
+	counted.report(ctx, int64(len(committed)), batches)
 	for _, r := range committed {
 		emit(*r)
 	}

@@ -24,6 +24,8 @@ type unit struct {
 	// counts are what became of the records, once the unit is committed; none
 	// where somebody else had committed it before.
 	counts counts
+	// leads tells that it is the first of its batch that was committed.
+	leads bool
 	// done is called once: when the unit is committed or found to be so, or
 	// when it never will be.
 	done func(committed bool)

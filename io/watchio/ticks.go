@@ -54,6 +54,9 @@ func (fn *tickFn[L]) ProcessElement(ctx context.Context, states state.Provider, 
 	control := runctl.Of(fn.Settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
+	if _, err := outcome(ctx, control, nil); err != nil {
+		return err // whether it is tried again is the runner's decision
+	}
 	polled, _, err := fn.Polled.Read(states)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/graphx"
 	pipepb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/pipeline_v1"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/universal/extworker"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // What Environment.Type may be.
@@ -50,21 +51,36 @@ func (e Environment) Check() error {
 		if e.Config != "" {
 			return fmt.Errorf("the environment config is %q, but %s has none", e.Config, Loopback)
 		}
+		if e.Worker != "" {
+			return fmt.Errorf("a worker binary is sent to workers elsewhere, but with %s they are here; found %q", Loopback, e.Worker)
+		}
 	case Process:
 		if e.Config == "" {
 			return errors.New(`PROCESS needs an environment config: the path of Beam's boot program (deploy/boot builds it and prints the path), ` +
 				`or JSON as in {"command": "/opt/beam/boot", "env": {"PGPASSFILE": "/etc/cartstream/pgpass"}}`)
 		}
 	case External:
-		if err := CheckEndpoint(e.Config); err != nil {
-			return fmt.Errorf("EXTERNAL needs an environment config, the host and port of a worker pool: %w", err)
+		if CheckEndpoint(e.Config) != nil {
+			return fmt.Errorf("EXTERNAL needs an environment config, the host and port of a worker pool, as in localhost:50000; found %q", e.Config)
 		}
 	case Docker:
 	default:
 		return fmt.Errorf("the environment type is %q, allowed are %s", e.Type, strings.Join(EnvironmentTypes, ", "))
 	}
-	if _, err := graphx.CreateEnvironment(context.Background(), e.urn(), func(context.Context) string { return e.config() }); err != nil {
-		return fmt.Errorf("the environment config is %q, allowed is JSON as in {\"command\": \"/opt/beam/boot\"}: %w", e.Config, err)
+	if e.kind() == Process {
+		var payload pipepb.ProcessPayload
+		err := protojson.Unmarshal([]byte(e.config()), &payload)
+		if err == nil && payload.GetCommand() == "" {
+			err = errors.New("it has no command")
+		}
+		if err != nil {
+			return fmt.Errorf("the environment config is %q, allowed is JSON as in {\"command\": \"/opt/beam/boot\"}: %w", e.Config, err)
+		}
+	}
+	if e.Worker != "" {
+		if _, err := os.Stat(e.Worker); err != nil {
+			return fmt.Errorf("the worker binary: %w", err)
+		}
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type Job struct {
 // ErrCancelled is the end of a job that was cancelled.
 var ErrCancelled = errors.New("the job was cancelled; what it had not committed is loaded by the next run")
 
+// ErrAway says that the job server could not be asked any more.
+var ErrAway = errors.New("the job server is away")
+
 // Error is the end of a job that failed.
 type Error struct {
 	ID string
@@ -74,7 +77,7 @@ func (j *Job) follow(ctx context.Context) error {
 		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil && time.Since(answered) >= followBound, errors.Is(err, errNoJob):
-			return fmt.Errorf("%w; the job may go on in the cluster", err)
+			return fmt.Errorf("%w: the job may go on in the cluster, and the next run loads what it does not: %w", ErrAway, err)
 		case err == nil:
 			answered = time.Now()
 			if state != told {
@@ -170,6 +173,8 @@ func (j *Job) Cancel(ctx context.Context) error { return j.server.Cancel(ctx, j.
 // namespaces; counters of one name are added up. They count what was tried: work
 // that a runner did again after a failure counts again.
 func (j *Job) Counters(ctx context.Context) (map[string]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callBound)
+	defer cancel()
 	resp, err := j.server.jobs.GetJobMetrics(ctx, &jobpb.GetJobMetricsRequest{JobId: j.ID})
 	if err != nil {
 		return nil, j.server.failed("asking for the metrics of job "+j.ID, err)

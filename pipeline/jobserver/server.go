@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
 	jobpb "github.com/apache/beam/sdks/v2/go/pkg/beam/model/jobmanagement_v1"
@@ -26,6 +27,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
+
+// callBound is how long a job server may take to answer a question.
+const callBound = 15 * time.Second
 
 // The waiting of Dial: how often a job server is tried, and how long each time.
 const (
@@ -71,7 +75,8 @@ func Dial(ctx context.Context, endpoint string) (*Server, error) {
 
 // CheckEndpoint tells whether endpoint is a host and a port.
 func CheckEndpoint(endpoint string) error {
-	if _, port, err := net.SplitHostPort(endpoint); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(endpoint)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 {
 		return fmt.Errorf("the endpoint is %q, allowed is the host and port of a job server, as in localhost:8099", endpoint)
 	}
 	return nil
@@ -90,6 +95,8 @@ type JobInfo struct {
 // Jobs returns the jobs that the job server knows: those it was given since it
 // was started.
 func (s *Server) Jobs(ctx context.Context) ([]JobInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, callBound)
+	defer cancel()
 	resp, err := s.jobs.GetJobs(ctx, &jobpb.GetJobsRequest{})
 	if err != nil {
 		return nil, s.failed("listing its jobs", err)
@@ -110,14 +117,14 @@ const (
 
 // Cancel cancels a job and returns when it has ended, in whatever way. A job on
 // Flink is cancelled by Flink's own REST service, at the address that it was
-// submitted with or at flinkREST, unless that is empty; where the service is not
-// found a warning says what that means.
+// submitted with or at flinkREST, unless that is empty; that the service is not
+// found is an error, and the job goes on.
 func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 	event, err := s.state(ctx, id)
 	if errors.Is(err, errNoJob) && flinkREST != "" {
 		return cancelForgotten(ctx, id, flinkREST)
 	}
-	if err != nil || ended(event) {
+	if err != nil || ended(event) && flinkREST == "" {
 		return err
 	}
 	if flinkREST == "" {
@@ -127,9 +134,15 @@ func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 	}
 	var onFlink *flinkJob
 	if flinkREST != "" {
-		onFlink = s.cancelOnFlink(ctx, id, flinkREST)
+		// The job server's own Cancel alone would leave the job running, and tell
+		// that it is cancelled.
+		if onFlink, err = cancelOnFlink(ctx, id, flinkREST); err != nil {
+			return err
+		}
 	}
-	if _, err := s.jobs.Cancel(ctx, &jobpb.CancelJobRequest{JobId: id}); err != nil {
+	call, stop := context.WithTimeout(ctx, callBound)
+	defer stop()
+	if _, err := s.jobs.Cancel(call, &jobpb.CancelJobRequest{JobId: id}); err != nil {
 		return s.failed("cancelling job "+id, err)
 	}
 	for since := time.Now(); !ended(event) || onFlink != nil && onFlink.goesOn(ctx); {
@@ -151,16 +164,9 @@ func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 // cancelForgotten cancels a job on Flink that the job server does not know, as
 // one that was started after the job was submitted.
 func cancelForgotten(ctx context.Context, id, address string) error {
-	f, err := parseFlinkREST(address)
+	job, err := cancelOnFlink(ctx, id, address)
 	if err != nil {
-		return err
-	}
-	job, err := f.find(ctx, nameOf(id))
-	if err != nil {
-		return fmt.Errorf("job %s: the job server does not know it, and %w", id, err)
-	}
-	if err := job.cancel(ctx); err != nil {
-		return fmt.Errorf("cancelling job %s on Flink: %w", id, err)
+		return fmt.Errorf("the job server does not know the job, and %w", err)
 	}
 	for since := time.Now(); job.goesOn(ctx); {
 		if time.Since(since) >= cancelBound {
@@ -179,6 +185,8 @@ func cancelForgotten(ctx context.Context, id, address string) error {
 var errNoJob = errors.New("'cartstream job list' shows those it knows")
 
 func (s *Server) state(ctx context.Context, id string) (jobpb.JobState_Enum, error) {
+	ctx, cancel := context.WithTimeout(ctx, callBound)
+	defer cancel()
 	event, err := s.jobs.GetState(ctx, &jobpb.GetJobStateRequest{JobId: id})
 	if status.Code(err) == codes.NotFound {
 		return 0, fmt.Errorf("the job server at %s knows no job %s; %w", s.endpoint, id, errNoJob)
@@ -204,21 +212,35 @@ func (s *Server) flinkRESTOf(ctx context.Context, id string) (string, error) {
 	return "", nil
 }
 
-// cancelOnFlink asks Flink to cancel a job; nil, and a warning, where it can't be
-// asked.
-func (s *Server) cancelOnFlink(ctx context.Context, id, address string) *flinkJob {
+// findBound is how long a job that was just submitted may take to appear at
+// Flink.
+const findBound = 10 * time.Second
+
+// cancelOnFlink asks Flink to cancel a job.
+func cancelOnFlink(ctx context.Context, id, address string) (*flinkJob, error) {
 	f, err := parseFlinkREST(address)
-	if err == nil {
-		var job *flinkJob
-		if job, err = f.find(ctx, nameOf(id)); err == nil {
-			if err = job.cancel(ctx); err == nil {
-				return job
-			}
+	if err != nil {
+		return nil, err
+	}
+	for since := time.Now(); ; {
+		job, err := f.find(ctx, nameOf(id))
+		if err == nil {
+			err = job.cancel(ctx)
+		}
+		switch {
+		case err == nil:
+			return job, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case time.Since(since) >= findBound:
+			return nil, fmt.Errorf("job %s may go on: Flink cancels it, and %w; --flink-rest names its address, and its own page can cancel it too", id, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(cancelPause):
 		}
 	}
-	slog.WarnContext(ctx, "Only Beam's job server is asked to cancel, which leaves a job on Flink running; look at Flink's own page, or name its address by --flink-rest",
-		"job", id, "error", err)
-	return nil
 }
 
 // ended reports whether a job in that state does nothing more.
@@ -228,6 +250,14 @@ func ended(state jobpb.JobState_Enum) bool {
 		return true
 	}
 	return false
+}
+
+// away is failed that tells those who try again when nobody has answered.
+func (s *Server) away(doing string, err error) error {
+	if status.Code(err) == codes.Unavailable {
+		err = fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return s.failed(doing, err)
 }
 
 // failed words an error of a call.

@@ -60,15 +60,15 @@ func (s *Server) submit(ctx context.Context, p *beam.Pipeline, sub Submission, w
 	}
 	prepared, err := s.jobs.Prepare(ctx, &jobpb.PrepareJobRequest{Pipeline: pipeline, PipelineOptions: options, JobName: sub.Name})
 	if err != nil {
-		return nil, s.failed("preparing the job", err)
+		return nil, s.away("preparing the job", err)
 	}
 	token, err := runnerlib.Stage(ctx, prepared.GetPreparationId(), prepared.GetArtifactStagingEndpoint().GetUrl(), w.binary, prepared.GetStagingSessionToken())
 	if err != nil {
-		return nil, s.failed("taking the worker's binary", err)
+		return nil, s.away("taking the worker's binary", err)
 	}
 	run, err := s.jobs.Run(ctx, &jobpb.RunJobRequest{PreparationId: prepared.GetPreparationId(), RetrievalToken: token})
 	if err != nil {
-		return nil, s.failed("starting the job", err)
+		return nil, s.away("starting the job", err)
 	}
 	slog.Log(ctx, sub.Level, "Submitted a job", "job", run.GetJobId(), "endpoint", s.endpoint)
 	return &Job{ID: run.GetJobId(), server: s, pipeline: pipeline, workers: w, level: sub.Level, flinkREST: sub.FlinkREST}, nil

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,12 +29,25 @@ func RunWorkerIfAsked() {
 	if !workerAsked(os.Args[1:]) {
 		return
 	}
+	removeCopy()
 	err := runWorker(context.Background(), os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "The worker ended:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// bootCopy is where Beam's boot program puts a copy of the worker's binary, at
+// each start, and leaves it.
+var bootCopy = regexp.MustCompile(`^/tmp/bin\d+/worker$`)
+
+// removeCopy removes the copy that this process was started from: the system
+// keeps what it needs of it until the end of the process.
+func removeCopy() {
+	if path, err := os.Executable(); err == nil && bootCopy.MatchString(path) {
+		_ = os.RemoveAll(filepath.Dir(path)) // what can't be removed is only a waste
+	}
 }
 
 func workerAsked(args []string) bool {
