@@ -276,15 +276,15 @@ func TestPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "bash", filepath.Join(dir, "password"))
-	password := read(t, filepath.Join(dir, "secrets/postgres_password"))
+	password := read(t, dir+"/secrets/postgres_password")
 	if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(password) {
 		t.Errorf("the password is %q", password)
 	}
 	run(t, "bash", filepath.Join(dir, "password"))
-	if again := read(t, filepath.Join(dir, "secrets/postgres_password")); again != password {
+	if again := read(t, dir+"/secrets/postgres_password"); again != password {
 		t.Errorf("the second password is %q, the first was %q", again, password)
 	}
-	if url, want := read(t, filepath.Join(dir, "secrets/database_url")), fmt.Sprintf("postgres://cartstream:%s@postgres:5432/cartstream\n", password); url != want {
+	if url, want := read(t, dir+"/secrets/database_url"), fmt.Sprintf("postgres://cartstream:%s@postgres:5432/cartstream\n", password); url != want {
 		t.Errorf("the connection string is %q, want %q", url, want)
 	}
 	for _, secret := range loadCompose(t).Secrets {
