@@ -7,6 +7,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.Collections;
+import java.util.Set;
 import net.bytebuddy.agent.builder.AgentBuilder;
 import net.bytebuddy.implementation.MethodCall;
 import net.bytebuddy.utility.JavaModule;
@@ -18,16 +19,21 @@ import net.bytebuddy.utility.JavaModule;
  * of the address it is given and listens on all addresses of the machine, whatever --job-host says;
  * and who reaches a job service can have it run any command.
  *
- * <p>With the argument no-upload a job server does not send its own jars along with each job.
+ * <p>Its argument is any of these words, with commas between them: all-addresses leaves the services
+ * on all addresses, for a container, say; with no-upload a job server does not send its own jars
+ * along with each job.
  */
 public class BeamAgent {
   public static void premain(String argument, Instrumentation instrumentation) throws Exception {
-    AgentBuilder agent =
-        new AgentBuilder.Default()
-            .with(new EndOnError())
-            .type(nameEndsWith(".io.grpc.netty.NettyServerBuilder"))
-            .transform((b, t, l, m, d) -> b.method(named("forPort")).intercept(FOR_LOOPBACK));
-    if ("no-upload".equals(argument)) {
+    Set<String> words = Set.of(argument == null ? new String[0] : argument.split(","));
+    AgentBuilder agent = new AgentBuilder.Default().with(new EndOnError());
+    if (!words.contains("all-addresses")) {
+      agent =
+          agent
+              .type(nameEndsWith(".io.grpc.netty.NettyServerBuilder"))
+              .transform((b, t, l, m, d) -> b.method(named("forPort")).intercept(FOR_LOOPBACK));
+    }
+    if (words.contains("no-upload")) {
       agent =
           agent
               .type(nameEndsWith(".ClasspathScanningResourcesDetector"))

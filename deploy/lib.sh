@@ -292,6 +292,15 @@ spark_java() {
     java.util.concurrent java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar
 }
 
+# agent WORD...: the option of Java's that loads the agent, with what it is told.
+agent() {
+  local IFS=,
+  printf -- '-javaagent:%s/beam-agent.jar%s' "$fetched" "${*:+=$*}"
+}
+
+# By which name others reach a job server, and where it keeps the workers' binaries.
+host=127.0.0.1 artifacts=''
+
 # serve CLASS ARGUMENT...: runs a job server until it ends or the script is told
 # to. Its own log goes to stderr from warnings on; where it listens is found in a
 # file.
@@ -307,7 +316,7 @@ java.util.logging.FileHandler.formatter = java.util.logging.SimpleFormatter
 END
   start jobserver "$java" "${java_options[@]}" \
     "-Djava.io.tmpdir=$run/tmp" "-Djava.util.logging.config.file=$run/logging.properties" \
-    -cp "$fetched/*" "$class" --job-host=127.0.0.1 "--artifacts-dir=$run/artifacts" "$@"
+    -cp "$fetched/*" "$class" "--job-host=$host" "--artifacts-dir=${artifacts:-$run/artifacts}" "$@"
   while [ -z "$address" ] && kill -0 "$started" 2>/dev/null; do
     pause 0.2
     address=$(sed -n 's/.*JobService started on //p' "$run/started.log" 2>/dev/null) || true
@@ -325,6 +334,14 @@ END
 # names holds the processes in the order in which they are started, dir is where
 # their logs are; launch NAME starts one, and is the script's own.
 names=() processes=() dir=''
+
+# show_logs: has the logs on stderr too, from now on.
+show_logs() {
+  local logs=("${names[@]/%/.log}")
+  (cd "$dir" && touch "${logs[@]}")
+  start logs tail -q -n +1 -F "${logs[@]/#/$dir/}" >&2
+  disown "$started"
+}
 
 # launch_all: starts them, and notes their processes in $dir.
 launch_all() {
