@@ -97,7 +97,7 @@ func (o *Options) submission() jobserver.Submission {
 		options["max_bundle_time_mills"] = maxBundleTime
 		// Or what a checkpoint finds in hand may wait for the next bundle.
 		options["finish_bundle_before_checkpointing"] = true
-		if path := o.Settings.Streaming.CheckpointPath; path != "" {
+		if path := o.Settings.Streaming.CheckpointPath; path != "" && (!o.elsewhere() || anywhere(path)) {
 			options["state_backend"] = "filesystem"
 			options["state_backend_storage_path"] = folderURL(path)
 		}
@@ -124,6 +124,9 @@ func (o *Options) jobLevel() slog.Level {
 	}
 	return slog.LevelInfo
 }
+
+// anywhere tells that a path may mean the same on other machines.
+func anywhere(path string) bool { return filepath.IsAbs(path) || strings.Contains(path, "://") }
 
 // folderURL is the URL of a folder: Flink takes no relative paths.
 func folderURL(path string) string {

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -65,15 +66,25 @@ func TestSpark(t *testing.T) {
 }
 
 // All that is there, with faults of all kinds, is loaded to the row, and the
-// password stays out of the log and the job's options.
+// password stays out of the logs; no copy of a worker is left.
 func loadsWhatIsThere(s *scene, v *service, on []string) {
 	s.generate(200_000, 10_000)
+	copies := copiesOfWorkers()
 	p := s.run(exitDone, slices.Concat([]string{"run", "--available-now", "--input", "in/*.csv", "--log-level", "debug"}, on)...)
+	if left := copiesOfWorkers(); len(left) > len(copies) {
+		s.Errorf("copies of workers are left: %q, before there were %q", left, copies)
+	}
 	p.mustSay("Submitted a job", "The job is running", "The job is done", "Beam's metrics of the job", "records=200000", "Done: 20 files loaded, 200000 records")
 	s.verifyManifest()
 	if secret := "of-a-test"; strings.Contains(p.stderr.String()+v.stderr.String(), secret) {
 		s.Errorf("a log has the password: %s", p)
 	}
+}
+
+// copiesOfWorkers are those that Beam's boot program has made.
+func copiesOfWorkers() []string {
+	copies, _ := filepath.Glob("/tmp/bin[0-9]*/worker")
+	return copies
 }
 
 // While PostgreSQL is away for 20 s the job waits.
@@ -182,8 +193,12 @@ func doesNotWait(s *scene, v *service, on []string) {
 	p.mustSay("The job goes on")
 	s.loaded(1)
 	s.eventually("the job's end", func() bool {
-		return strings.Contains(s.run(exitDone, "job", "list", "--endpoint", v.endpoint).stdout.String(), p.jobOf()+"  "+strings.Split(p.jobOf(), "_")[0]+"  DONE") ||
-			!strings.Contains(s.run(exitDone, "job", "list", "--endpoint", v.endpoint).stdout.String(), "RUNNING")
+		for line := range strings.Lines(s.run(exitDone, "job", "list", "--endpoint", v.endpoint).stdout.String()) {
+			if fields := strings.Fields(line); fields[0] == p.jobOf() {
+				return fields[2] == "DONE"
+			}
+		}
+		return false
 	})
 }
 

@@ -41,7 +41,7 @@ func needJava(t *testing.T) {
 // deployed is the path of a script in deploy/.
 func deployed(t *testing.T, script string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../../deploy", script))
+	path, err := filepath.Abs(filepath.Join("..", "..", "deploy", script))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,6 +111,35 @@ func call(ctx context.Context, method, address string, to any) (err error) {
 	return json.NewDecoder(resp.Body).Decode(to)
 }
 
+// findBound is how long a job that was just submitted may take to appear at
+// Flink.
+const findBound = 10 * time.Second
+
+// cancelOnFlink has Flink cancel a job, which may take up to bound to appear
+// there, and returns when it has ended.
+func cancelOnFlink(ctx context.Context, id, address string, bound time.Duration) error {
+	f, err := parseFlinkREST(address)
+	if err != nil {
+		return err
+	}
+	job, err := f.find(ctx, nameOf(id))
+	for since := time.Now(); err != nil && time.Since(since) < bound; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(cancelPause):
+		}
+		job, err = f.find(ctx, nameOf(id))
+	}
+	if err == nil {
+		err = job.cancel(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("job %s may go on: Flink cancels it, and %w; --flink-rest names its address, and its own page can cancel it too", id, err)
+	}
+	return untilGone(ctx, id, func() (bool, error) { return !job.goesOn(ctx), nil })
+}
+
 // cancel asks Flink to cancel the job.
 func (j *flinkJob) cancel(ctx context.Context) error {
 	var empty struct{}

@@ -121,56 +121,56 @@ const (
 // found is an error, and the job goes on.
 func (s *Server) Cancel(ctx context.Context, id, flinkREST string) error {
 	event, err := s.state(ctx, id)
-	if errors.Is(err, errNoJob) && flinkREST != "" {
-		return cancelForgotten(ctx, id, flinkREST)
-	}
-	if err != nil || ended(event) && flinkREST == "" {
+	switch {
+	case errors.Is(err, errNoJob) && flinkREST != "": // it was started after the job was submitted
+		return cancelOnFlink(ctx, id, flinkREST, 0)
+	case err != nil || ended(event) && event != jobpb.JobState_CANCELLED:
 		return err
-	}
-	if flinkREST == "" {
+	case flinkREST == "":
 		if flinkREST, err = s.flinkRESTOf(ctx, id); err != nil {
 			return err
 		}
 	}
-	var onFlink *flinkJob
-	if flinkREST != "" {
-		// The job server's own Cancel alone would leave the job running, and tell
-		// that it is cancelled.
-		if onFlink, err = cancelOnFlink(ctx, id, flinkREST); err != nil {
+	// The job server's own Cancel alone would leave a job on Flink running, and
+	// tell that it is cancelled.
+	switch {
+	case flinkREST == "":
+	case ended(event):
+		if err := cancelOnFlink(ctx, id, flinkREST, 0); !errors.Is(err, errNoFlinkJob) {
 			return err
 		}
+	default:
+		if err := cancelOnFlink(ctx, id, flinkREST, findBound); err != nil {
+			return err
+		}
+	}
+	return s.cancel(ctx, id, event)
+}
+
+// cancel cancels a job at the job server, where it has not ended yet.
+func (s *Server) cancel(ctx context.Context, id string, event jobpb.JobState_Enum) error {
+	if ended(event) {
+		return nil
 	}
 	call, stop := context.WithTimeout(ctx, callBound)
 	defer stop()
 	if _, err := s.jobs.Cancel(call, &jobpb.CancelJobRequest{JobId: id}); err != nil {
 		return s.failed("cancelling job "+id, err)
 	}
-	for since := time.Now(); !ended(event) || onFlink != nil && onFlink.goesOn(ctx); {
-		if time.Since(since) >= cancelBound {
-			return fmt.Errorf("job %s is %s %s after it was cancelled; the cluster's own page tells more", id, event, cancelBound)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(cancelPause):
-		}
-		if event, err = s.state(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return untilGone(ctx, id, func() (bool, error) {
+		event, err := s.state(ctx, id)
+		return ended(event), err
+	})
 }
 
-// cancelForgotten cancels a job on Flink that the job server does not know, as
-// one that was started after the job was submitted.
-func cancelForgotten(ctx context.Context, id, address string) error {
-	job, err := cancelOnFlink(ctx, id, address)
-	if err != nil {
-		return fmt.Errorf("the job server does not know the job, and %w", err)
-	}
-	for since := time.Now(); job.goesOn(ctx); {
+// untilGone waits until a job that was cancelled has ended.
+func untilGone(ctx context.Context, id string, gone func() (bool, error)) error {
+	for since := time.Now(); ; {
+		if is, err := gone(); is || err != nil {
+			return err
+		}
 		if time.Since(since) >= cancelBound {
-			return fmt.Errorf("job %s is still there %s after it was cancelled; Flink's own page tells more", id, cancelBound)
+			return fmt.Errorf("job %s goes on %s after it was cancelled; the cluster's own page tells more", id, cancelBound)
 		}
 		select {
 		case <-ctx.Done():
@@ -178,7 +178,6 @@ func cancelForgotten(ctx context.Context, id, address string) error {
 		case <-time.After(cancelPause):
 		}
 	}
-	return nil
 }
 
 // errNoJob says that the job server does not know a job.
@@ -210,37 +209,6 @@ func (s *Server) flinkRESTOf(ctx context.Context, id string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// findBound is how long a job that was just submitted may take to appear at
-// Flink.
-const findBound = 10 * time.Second
-
-// cancelOnFlink asks Flink to cancel a job.
-func cancelOnFlink(ctx context.Context, id, address string) (*flinkJob, error) {
-	f, err := parseFlinkREST(address)
-	if err != nil {
-		return nil, err
-	}
-	for since := time.Now(); ; {
-		job, err := f.find(ctx, nameOf(id))
-		if err == nil {
-			err = job.cancel(ctx)
-		}
-		switch {
-		case err == nil:
-			return job, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case time.Since(since) >= findBound:
-			return nil, fmt.Errorf("job %s may go on: Flink cancels it, and %w; --flink-rest names its address, and its own page can cancel it too", id, err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(cancelPause):
-		}
-	}
 }
 
 // ended reports whether a job in that state does nothing more.
