@@ -240,6 +240,25 @@ func endsWhenTheTableIsGone(s *scene, v *service, on []string) {
 	s.hasNoJob(v)
 }
 
+// A job server that goes away between two micro-batches is waited for.
+func TestSparkJobServerIsAway(t *testing.T) {
+	needJava(t)
+	s, port := newScene(t), freePorts(t, 1)
+	v := sceneAt(t, "").sparkAt(port)
+	s.comes("a", 100)
+	p := s.start(slices.Concat([]string{"run", "--input", "in/*", "--config", s.quick()}, s.on(v, "spark", inLoopback))...)
+	s.loaded(1)
+	p.says("Micro-batch 1")
+	v.stop()
+	s.comes("b", 100)
+	p.says("failed and is tried again")
+	sceneAt(t, "").sparkAt(port)
+	s.loaded(2)
+	p.signal(sigterm)
+	p.endsWith(exitDone)
+	p.mustSay("Done: 2 files loaded, 200 records")
+}
+
 func drainsMicroBatches(s *scene, v *service, on []string) {
 	s.comes("a", 100)
 	p := s.start(slices.Concat([]string{"run", "--input", "in/*", "--config", s.quick()}, on)...)

@@ -103,7 +103,7 @@ func withServer(ctx context.Context, endpoint string, ask func(*jobserver.Server
 	if err := jobserver.CheckEndpoint(endpoint); err != nil {
 		return fmt.Errorf("--endpoint: %w", err)
 	}
-	server, err := jobserver.Dial(ctx, endpoint)
+	server, err := jobserver.DialNow(ctx, endpoint)
 	if err != nil {
 		return failed(err)
 	}

@@ -166,7 +166,11 @@ func (s *scene) flink() *service {
 // spark starts a job server of Spark's that runs each job in itself.
 func (s *scene) spark() *service {
 	s.Helper()
-	port := freePorts(s.T, 1)
+	return s.sparkAt(freePorts(s.T, 1))
+}
+
+func (s *scene) sparkAt(port int) *service {
+	s.Helper()
 	v := &service{endpoint: fmt.Sprintf("127.0.0.1:%d", port)}
 	v.process = s.deploy("spark/jobserver", "ready on", "--port", strconv.Itoa(port), "--artifact-port", "0", "--expansion-port", "0")
 	return v

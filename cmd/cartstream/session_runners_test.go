@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cartstream/cartstream/io/postgresio"
 )
 
-// session is a Flink session cluster of one TaskManager, and its job server.
+// session is a Flink session cluster, and its job server.
 type session struct {
 	*service
 	cluster *process
@@ -19,12 +21,14 @@ type session struct {
 	ports   []string
 }
 
-func newSession(s *scene) *session {
+// newSession starts a cluster, of one TaskManager unless the arguments say
+// otherwise.
+func newSession(s *scene, args ...string) *session {
 	s.Helper()
 	rest, rpc, port := freePorts(s.T, 1), freePorts(s.T, 1), freePorts(s.T, 1)
 	v := &session{dir: s.path("flink"), ports: []string{"--port", strconv.Itoa(port), "--artifact-port", "0", "--expansion-port", "0"}}
-	v.cluster = s.deploy("flink/cluster", "ready", "--dir", v.dir, "--rest-port", strconv.Itoa(rest), "--rpc-port", strconv.Itoa(rpc),
-		"--checkpoints", s.path("checkpoints"))
+	v.cluster = s.deploy("flink/cluster", "ready", append(args, "--dir", v.dir, "--rest-port", strconv.Itoa(rest), "--rpc-port", strconv.Itoa(rpc),
+		"--checkpoints", s.path("checkpoints"))...)
 	v.service = &service{endpoint: fmt.Sprintf("127.0.0.1:%d", port), rest: fmt.Sprintf("127.0.0.1:%d", rest)}
 	v.jobServer(s)
 	return v
@@ -71,7 +75,7 @@ func TestFlinkSessionIsKilled(t *testing.T) {
 		}
 	}
 	inTheMiddle(func() { kill9(t, v.pid(s, "taskmanager-1")) })
-	p.says("Flink restarts the job from its last checkpoint")
+	p.says("Flink restarts the job")
 	v.cluster.says("is started again")
 	inTheMiddle(func() {
 		workers := v.cluster.workers()
@@ -130,4 +134,19 @@ func (s *scene) filesToCome() func(n int) (come int) {
 		}
 		return next
 	}
+}
+
+// Ranges are spread over the workers of two TaskManagers: more batches are under
+// way at the same time than one worker has connections.
+func TestFlinkSpreadsRanges(t *testing.T) {
+	needJava(t)
+	s := newScene(t)
+	v := newSession(s, "--taskmanagers", "2", "--slots", "1")
+	s.generate(200_000, 10_000)
+	release := s.gate(0)
+	p := s.start(slices.Concat([]string{"run", "--available-now", "--input", "in/*", "--parallelism", "2"}, s.on(v.service, "flink", inProcess))...)
+	s.held(postgresio.DefaultConnections + 1)
+	release()
+	p.endsWith(exitDone)
+	s.verifyManifest()
 }

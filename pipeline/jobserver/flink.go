@@ -189,12 +189,13 @@ func (f *flinkREST) tellRestarts(ctx context.Context, id string) {
 		if err := getJSON(ctx, job.url+"/exceptions", &exceptions); err != nil {
 			continue
 		}
-		latest := told
+		latest, said := told, map[string]bool{}
 		for _, e := range exceptions.History.Entries {
-			if e.At > told {
-				slog.WarnContext(ctx, "Flink restarts the job from its last checkpoint", "job", id, "error", cause(e.Text))
-				latest = max(latest, e.At)
+			if why := cause(e.Text); e.At > told && !said[why] { // several tasks fail of one thing
+				slog.WarnContext(ctx, "Flink restarts the job", "job", id, "error", why)
+				said[why] = true
 			}
+			latest = max(latest, e.At)
 		}
 		told = latest
 	}

@@ -47,6 +47,14 @@ type Server struct {
 // Dial waits until the job server at endpoint, a host and a port, answers: 30
 // tries of 2 s, each logged. Close must follow.
 func Dial(ctx context.Context, endpoint string) (*Server, error) {
+	return dial(ctx, endpoint, dialTries)
+}
+
+// DialNow is Dial that tries once: for questions to a job server that must be
+// there.
+func DialNow(ctx context.Context, endpoint string) (*Server, error) { return dial(ctx, endpoint, 1) }
+
+func dial(ctx context.Context, endpoint string, tries int) (*Server, error) {
 	if err := CheckEndpoint(endpoint); err != nil {
 		return nil, err
 	}
@@ -57,11 +65,11 @@ func Dial(ctx context.Context, endpoint string) (*Server, error) {
 			return &Server{endpoint: endpoint, conn: conn, jobs: jobpb.NewJobServiceClient(conn)}, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case try == dialTries:
-			return nil, fmt.Errorf("there is no job server at %s: gave up after %d tries of %s; start one (docs/runners.md says how), or name another by --endpoint",
-				endpoint, dialTries, dialBound)
+		case try == tries:
+			return nil, fmt.Errorf("there is no job server at %s, tried for %s; start one (docs/runners.md says how), or name another by --endpoint",
+				endpoint, time.Duration(tries)*dialBound)
 		}
-		slog.WarnContext(ctx, fmt.Sprintf("Waiting for the job server at %s (try %d of %d)", endpoint, try, dialTries))
+		slog.WarnContext(ctx, fmt.Sprintf("Waiting for the job server at %s (try %d of %d)", endpoint, try, tries))
 		if errors.Is(err, context.DeadlineExceeded) {
 			continue // it has waited
 		}
