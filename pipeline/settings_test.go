@@ -54,7 +54,7 @@ func TestSettingsFromAFile(t *testing.T) {
 		{"no seconds", "generator:\n  interval_seconds: 0\n", func(s *Settings) { s.Generator.Interval = 0 }},
 		{"everything", `
 generator: {output_path: out, batch_size: 1, interval_seconds: 2}
-streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, checkpoint_path: cp}
+streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, checkpoint_path: cp, checkpoint_interval: 1 min}
 validation: {future_tolerance: 5 minutes}
 postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, event_timestamp], version_column: event_timestamp, retry_for: 1h30m, url: "postgres://u:p@h/d"}
 `, func(s *Settings) {
@@ -63,7 +63,7 @@ postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, even
 				CSV:       csvio.DefaultDialect(),
 				Streaming: StreamingSettings{
 					Input: []string{"in/*.csv"}, TriggerInterval: Duration(500 * time.Millisecond),
-					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp",
+					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
 				},
 				Validation: ValidationSettings{Duration(5 * time.Minute)},
 				Postgres:   PostgresSettings{"shop.events", "upsert", []string{"price", "event_timestamp"}, "event_timestamp", Duration(90 * time.Minute), "postgres://u:p@h/d"},

@@ -41,10 +41,9 @@ func (e *engine) load(b *batch) error {
 	keys := e.keys.enter(b)
 	defer e.keys.leave(keys)
 	var result *loadResult
-	tries := 0
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
-		tries++
-		return e.try(ctx, b, keys, tries, start, &result)
+		b.tries++
+		return e.try(ctx, b, keys, start, &result)
 	})
 	if err != nil {
 		return err
@@ -59,8 +58,8 @@ const rollbackBound = 5 * time.Second
 
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
-func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, start time.Time, result **loadResult) error {
-	if tries > 1 {
+func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, start time.Time, result **loadResult) error {
+	if b.tries > 1 {
 		if err := keys.wait(ctx, 0); err != nil {
 			return err
 		}
@@ -94,7 +93,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, tries int, 
 	if err != nil {
 		return err
 	}
-	if missing && tries > 1 {
+	if missing && b.tries > 1 {
 		if done, err := a.committedBefore(ctx, tx); done || err != nil {
 			return err
 		}

@@ -209,7 +209,9 @@ func (e *engine) write() {
 			}
 		}
 		for _, u := range b.units {
-			e.spare.give(u)
+			if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows
+				e.spare.give(u)
+			}
 			u.done(committed)
 			e.control.Give()
 		}

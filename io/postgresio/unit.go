@@ -90,6 +90,8 @@ type batch struct {
 	id    uuid.UUID
 	units []*unit
 	bytes int
+	// tries counts the attempts to load it.
+	tries int
 	// rows are the records that are to become rows; the others are dead letters.
 	rows, records int
 }
