@@ -9,8 +9,13 @@ import (
 
 func TestEnvironments(t *testing.T) {
 	for _, e := range []Environment{
-		{}, {Type: "loopback"}, {Type: Docker}, {Type: Docker, Config: "registry/image:1"}, {Type: External, Config: "localhost:50000"},
-		{Type: Process, Config: "/opt/beam/boot"}, {Type: Process, Config: `{"command": "/opt/beam/boot", "env": {"PGPASSFILE": "/etc/pgpass"}}`},
+		{},
+		{Type: "loopback"},
+		{Type: Docker},
+		{Type: Docker, Config: "registry/image:1"},
+		{Type: External, Config: "localhost:50000"},
+		{Type: Process, Config: "/opt/beam/boot"},
+		{Type: Process, Config: `{"command": "/opt/beam/boot", "env": {"PGPASSFILE": "/etc/pgpass"}}`},
 	} {
 		if err := e.Check(); err != nil {
 			t.Errorf("%+v: %v", e, err)
