@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -122,7 +123,8 @@ func Report(ctx context.Context, d Database, path string) (reports []FileReport,
 }
 
 // RetryFile lets a file that failed be loaded again, and returns how many
-// versions of it there were.
+// versions of it there were. That there were none is an error, which says which
+// other tables it has failed for.
 func RetryFile(ctx context.Context, s Settings, d Database, path string) (n int64, err error) {
 	paths, err := absolute([]string{path})
 	if err != nil {
@@ -130,7 +132,23 @@ func RetryFile(ctx context.Context, s Settings, d Database, path string) (n int6
 	}
 	err = ask(ctx, d, func(pool *pgxpool.Pool) error {
 		n, err = postgresio.RetryFile(ctx, pool, s.Postgres.Table, paths[0])
-		return err
+		if err != nil || n > 0 {
+			return err
+		}
+		files, err := postgresio.History(ctx, pool, HistoryFilter{File: paths[0], States: []string{"failed"}})
+		if err != nil {
+			return err
+		}
+		var tables []string
+		for _, f := range files {
+			if f.File == postgresio.FileName(paths[0]) && !slices.Contains(tables, f.Table) {
+				tables = append(tables, f.Table)
+			}
+		}
+		if len(tables) > 0 {
+			return fmt.Errorf("no version of %s has failed for the table %s, but for %s: have postgres.table name it", path, s.Postgres.Table, strings.Join(tables, " and "))
+		}
+		return fmt.Errorf("no version of %s has failed; 'cartstream history' lists the files by their paths", path)
 	})
 	return n, err
 }

@@ -128,14 +128,21 @@ func (a *app) showHistory(cmd *cobra.Command, d pipeline.Database, filter pipeli
 
 func writeHistory(w io.Writer, files []pipeline.FileHistory) error {
 	t := newTable(w)
-	t.row("FILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tSTALE\tERRORS\tLAST LOAD\tFIRST ERROR")
+	several := slices.ContainsFunc(files, func(f pipeline.FileHistory) bool { return f.Table != files[0].Table })
+	table := func(name string) string {
+		if !several {
+			return ""
+		}
+		return printable(name) + "\t"
+	}
+	t.row("%sFILE\tSTATUS\tRECORDS\tINSERTED\tUPDATED\tDUPLICATES\tSTALE\tERRORS\tLAST LOAD\tFIRST ERROR", table("TABLE"))
 	for _, f := range files {
 		last := ""
 		if f.LastLoad != nil {
 			last = stamp(*f.LastLoad)
 		}
-		t.row("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
-			printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Stale, f.Errors, last, printable(firstError(f)))
+		t.row("%s%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s",
+			table(f.Table), printable(f.File), f.Status, f.Records, f.Inserted, f.Updated, f.Duplicates, f.Stale, f.Errors, last, printable(firstError(f)))
 	}
 	return t.Flush()
 }

@@ -28,9 +28,6 @@ is running. A file that is written anew needs no retry: it is another version.`,
 				return err
 			}
 			n, err := pipeline.RetryFile(cmd.Context(), settings, pipeline.DatabaseOf(settings), args[0])
-			if err == nil && n == 0 {
-				err = fmt.Errorf("no version of %s has failed; 'cartstream history' lists the files by their paths", args[0])
-			}
 			if err != nil {
 				return failed(err)
 			}

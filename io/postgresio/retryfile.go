@@ -6,9 +6,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// RetryFile lets the versions of a file that failed, or changed while they
-// were read, be loaded again, or to their end, into the table. It returns how
-// many there were.
+// RetryFile lets the versions of a file that failed be loaded again, or to their
+// end, into the table. It returns how many there were. One that was changed
+// while it was read needs no retry: it is loaded when it is there again.
 func RetryFile(ctx context.Context, pool *pgxpool.Pool, table, path string) (int64, error) {
 	id, err := ParseTable(table)
 	if err != nil {
@@ -19,7 +19,7 @@ with freed as (
 	delete from cartstream.file_outcomes o
 	using cartstream.files f
 	where f.file_id = o.file_id and f.table_name = `+targetSQL+` and md5(f.file_name) = md5($2) and f.file_name = $2
-		and o.status in ('failed', 'superseded')
+		and o.status = 'failed'
 	returning f.file_id
 )
 select distinct file_id from freed`, id.Sanitize(), FileName(path))
