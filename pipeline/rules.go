@@ -31,6 +31,7 @@ func (r EventRules) Apply(now time.Time, e Event) (Event, error) {
 		}
 	}
 	switch {
+	case e.EventType == EventView, e.EventType == EventPurchase:
 	case strings.EqualFold(e.EventType, EventView):
 		e.EventType = EventView
 	case strings.EqualFold(e.EventType, EventPurchase):

@@ -1,18 +1,20 @@
 package transforms
 
 import (
+	"bytes"
 	"errors"
 	"time"
+	"unsafe"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// slabRecords is how many records are allocated at once: a value that went
-// through the rules needs a record of its own, and one allocation for each
-// would be most of what Validate costs.
-const slabRecords = 256
+// slabRecords is how many records are allocated at once: a value that the rules
+// changed needs a record of its own, and one allocation for each would be most
+// of what Validate costs.
+const slabRecords = 128
 
 // Rules decide on values of T. An implementation is a struct whose exported
 // fields are its settings; they travel to the workers.
@@ -53,7 +55,19 @@ func (fn *validateFn[T, R]) ProcessElement(r *record.Record[T], emit func(*recor
 		emit(r.WithFault(fault))
 		return
 	}
+	if sameBytes(&v, &r.Value) {
+		emit(r)
+		return
+	}
 	emit(fn.withValue(r, v))
+}
+
+// sameBytes reports that two values have the same bytes in memory: then they are
+// equal, and most values pass the rules as they came. Equal values may differ
+// here, where their strings are kept at other places.
+func sameBytes[T any](a, b *T) bool {
+	size := unsafe.Sizeof(*a)
+	return bytes.Equal(unsafe.Slice((*byte)(unsafe.Pointer(a)), size), unsafe.Slice((*byte)(unsafe.Pointer(b)), size))
 }
 
 func judge[T any, R Rules[T]](rules R, now time.Time, v T) (T, *record.Fault) {

@@ -6,13 +6,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"runtime"
 	"time"
 )
 
 // servePprof serves profiles of this process on an address, as
-// /debug/pprof/heap, until it ends.
+// /debug/pprof/heap, until it ends. Without one no allocation is sampled, which
+// takes 2% of a load.
 func servePprof(address string) error {
 	if address == "" {
+		runtime.MemProfileRate = 0
 		return nil
 	}
 	listener, err := net.Listen("tcp", address)

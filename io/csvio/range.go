@@ -11,8 +11,9 @@ import (
 )
 
 // slabSize is how many records are allocated at once. One record that is kept
-// keeps its slab.
-const slabSize = 256
+// keeps its slab; and slabs of more than 32 kB would cost the allocator a trip to
+// the heap each.
+const slabSize = 128
 
 // rangeReader makes the records of one range.
 type rangeReader[T any] struct {

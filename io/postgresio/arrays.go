@@ -28,6 +28,24 @@ func arraysOf(rows []*row, columns []column, places []int) (params [][]byte, sou
 	return params, fmt.Sprintf("unnest(%s) with ordinality k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))
 }
 
+// ask is arraysOf for the groups' keys. Uuids are taken from beside the rows,
+// which lie all over the memory.
+func (k *tableKey) ask(groups []*group) (params [][]byte, source string) {
+	if !k.uuid {
+		rows := make([]*row, len(groups))
+		for i, g := range groups {
+			rows[i] = g.rows[0].row
+		}
+		return arraysOf(rows, k.columns, k.places)
+	}
+	uuids := appendArrayHeader(make([]byte, 0, 20+20*len(groups)), k.columns[0].oid, len(groups))
+	for _, g := range groups {
+		uuids = g.rows[0].key.appendUUID(uuids)
+	}
+	_, source = arraysOf(nil, k.columns, k.places)
+	return [][]byte{uuids}, source
+}
+
 // valuesOf is arraysOf for one row, with a parameter for each column: unnest
 // would take arrays within arrays apart.
 func valuesOf(r *row, columns []column, places []int) (params [][]byte, source string) {

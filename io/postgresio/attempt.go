@@ -24,10 +24,13 @@ type attempt struct {
 	conn    *pgx.Conn
 	batch   *batch
 	keys    *batchKeys
+	room    *workspace
 	ids     map[*unit]int64 // the ledger's number of each unit's file
 	claimed map[*unit]bool  // the ranges this attempt loads
 	// rejected are the rows that PostgreSQL refused, with its reason.
 	rejected []rejection
+	// surprised tells that the table had keys that the run does not remember.
+	surprised bool
 }
 
 type rejection struct {
@@ -36,18 +39,19 @@ type rejection struct {
 }
 
 // load loads a batch, again and again until it is in or can't be.
-func (e *engine) load(b *batch) error {
+func (e *engine) load(b *batch, room *workspace) error {
 	start := time.Now()
-	keys := e.keys.enter(b)
+	keys := e.keys.enter(b, room)
 	defer e.keys.leave(keys)
 	var result *loadResult
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		b.tries++
-		return e.try(ctx, b, keys, start, &result)
+		return e.try(ctx, b, keys, room, start, &result)
 	})
 	if err != nil {
 		return err
 	}
+	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
 	return nil
 }
@@ -58,7 +62,7 @@ const rollbackBound = 5 * time.Second
 
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
-func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, start time.Time, result **loadResult) error {
+func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, start time.Time, result **loadResult) error {
 	if b.tries > 1 {
 		if err := keys.wait(ctx, 0); err != nil {
 			return err
@@ -72,7 +76,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, start time.
 	if err := e.keepOrder(ctx, pooled.Conn()); err != nil {
 		return err
 	}
-	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
+	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, room: room, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
@@ -110,7 +114,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, start time.
 }
 
 func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
-	a.resetOutcomes()
+	if a.batch.tries > 1 {
+		a.resetOutcomes()
+	}
 	if err := a.loadRows(ctx); err != nil {
 		return err
 	}
@@ -133,7 +139,7 @@ func (a *attempt) resetOutcomes() {
 
 // result counts what became of the batch.
 func (a *attempt) result() *loadResult {
-	r := &loadResult{}
+	r := &loadResult{surprised: a.surprised}
 	touched := map[int64]bool{}
 	for _, u := range a.batch.units {
 		u.counts, u.leads = counts{}, false

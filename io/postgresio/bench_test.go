@@ -140,7 +140,7 @@ func BenchmarkEncode(b *testing.B) {
 			pgtype.UUIDOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.NumericOID, pgtype.TimestamptzOID,
 		}[i]})
 	}
-	tab.key = tableKey{columns: tab.columns[:1], places: []int{0}}
+	tab.key = tableKey{columns: tab.columns[:1], places: []int{0}, uuid: true}
 	enc, err := newRowEncoder(fields, tab, pgtype.NewMap())
 	if err != nil {
 		b.Fatal(err)

@@ -20,16 +20,17 @@ import (
 // connection, take it when it is full or old enough. When all are busy and the
 // open batch is full, sinks wait: that is the bound on memory.
 type engine struct {
-	opts    loadOptions
-	control *runctl.Control
-	pool    *pgxpool.Pool
-	table   *table
-	totals  *totals
-	keys    keysInFlight
-	spare   spareRoom
-	files   fileIDs
-	columns []string // of the tuples, in order; set once
-	order   orderLock
+	opts        loadOptions
+	control     *runctl.Control
+	pool        *pgxpool.Pool
+	table       *table
+	totals      *totals
+	keys        keysInFlight
+	presumption presumption
+	spare       spareRoom
+	files       fileIDs
+	columns     []string // of the tuples, in order; set once
+	order       orderLock
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -200,10 +201,12 @@ func (e *engine) take() *batch {
 // write is a writer: it loads batches until the engine ends. What fails for
 // good ends the run.
 func (e *engine) write() {
+	var room workspace
 	for b := e.take(); b != nil; b = e.take() {
 		committed := false
 		if e.control.Context().Err() == nil {
-			err := e.load(b)
+			err := e.load(b, &room)
+			room.release()
 			if committed = err == nil; !committed {
 				e.control.Fail(err)
 			}

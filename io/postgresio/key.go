@@ -41,6 +41,8 @@ type tableKey struct {
 	// nullsEqual tells that one NULL is like another (NULLS NOT DISTINCT). If
 	// not, a row with a NULL in its key is like no other row.
 	nullsEqual bool
+	// uuid tells that a key is the two halves of a uuid.
+	uuid bool
 }
 
 // keyFunc reads the key of the struct at p, whose tuple is given.
@@ -53,7 +55,7 @@ func (k *tableKey) reader(fields []field) keyFunc {
 	offset := f.offset
 	switch {
 	case len(k.columns) > 1:
-	case f.typ == uuidType && k.columns[0].typeOID == pgtype.UUIDOID:
+	case k.uuid:
 		return func(p unsafe.Pointer, _ []byte) key {
 			b := (*[16]byte)(unsafe.Add(p, offset))
 			return key{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:])}
@@ -70,6 +72,13 @@ func (k *tableKey) reader(fields []field) keyFunc {
 		return func(p unsafe.Pointer, _ []byte) key { return intKey(int64(*(*int32)(unsafe.Add(p, offset)))) }
 	}
 	return func(_ unsafe.Pointer, tuple []byte) key { return k.encoded(tuple) }
+}
+
+// appendUUID appends a key that is a uuid as a field of a tuple.
+func (k key) appendUUID(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, 16)
+	dst = binary.BigEndian.AppendUint64(dst, k.high)
+	return binary.BigEndian.AppendUint64(dst, k.low)
 }
 
 func intKey(v int64) key {

@@ -22,7 +22,7 @@ type keysInFlight struct {
 type batchKeys struct {
 	// sorted has the rows in the order of their keys; rows of one key keep the
 	// order of files and lines.
-	sorted []*row
+	sorted []entry
 	ended  chan struct{}
 	// before are closed when the batches end that began earlier and share a key
 	// with this one; not the batches themselves, whose rows are long gone while a
@@ -32,12 +32,13 @@ type batchKeys struct {
 	held map[key]bool
 }
 
-// enter registers a batch's keys; leave must follow when it has ended.
-func (k *keysInFlight) enter(b *batch) *batchKeys {
-	own := &batchKeys{sorted: sortByKey(b), ended: make(chan struct{}), held: map[key]bool{}}
+// enter registers a batch's keys, in the room of the writer that loads it; leave
+// must follow when it has ended.
+func (k *keysInFlight) enter(b *batch, w *workspace) *batchKeys {
+	own := &batchKeys{sorted: w.sortByKey(b), ended: make(chan struct{}), held: map[key]bool{}}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// Under the lock, because the rows of a batch that has left are used again.
+	// Under the lock, because the room of a batch that has left is used again.
 	for _, e := range k.open {
 		if own.shared(e) {
 			own.before = append(own.before, e.ended)
@@ -96,31 +97,4 @@ func (b *batchKeys) shared(o *batchKeys) bool {
 		}
 	}
 	return found
-}
-
-// sortByKey sorts copies of the keys beside the rows: following a pointer for
-// each comparison would cost several times as much.
-func sortByKey(b *batch) []*row {
-	type item struct {
-		key   key
-		row   *row
-		place int32
-	}
-	items := make([]item, 0, b.rows)
-	for _, u := range b.units {
-		for i := range u.rows {
-			items = append(items, item{u.rows[i].key, &u.rows[i], int32(len(items))})
-		}
-	}
-	slices.SortFunc(items, func(x, y item) int {
-		if c := x.key.compare(y.key); c != 0 {
-			return c
-		}
-		return int(x.place - y.place)
-	})
-	rows := make([]*row, len(items))
-	for i := range items {
-		rows[i] = items[i].row
-	}
-	return rows
 }

@@ -82,9 +82,9 @@ func TestBatchThatHasEndedIsLetGo(t *testing.T) {
 		return &batch{units: []*unit{u}, rows: 1}
 	}
 	var k keysInFlight
-	first := k.enter(batchOf())
+	first := k.enter(batchOf(), &workspace{})
 	ended := weak.Make(first)
-	second := k.enter(batchOf())
+	second := k.enter(batchOf(), &workspace{})
 	if len(second.before) != 1 {
 		t.Fatalf("the second batch has %d before it, want the one that shares its key", len(second.before))
 	}

@@ -3,6 +3,8 @@ package postgresio
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -11,7 +13,7 @@ import (
 type group struct {
 	// rows are in the order of files and lines. Those that PostgreSQL refused
 	// are taken out.
-	rows []*row
+	rows []entry
 	// exists tells that the table has a row with the key, and version is that
 	// row's, as a field of a tuple; both as of the last look.
 	exists  bool
@@ -27,7 +29,8 @@ type group struct {
 // one that has to be.
 func (g *group) play(rule *mergeRule, set bool) (winner *row) {
 	exists, version := g.exists, g.version
-	for _, r := range g.rows {
+	for i := range g.rows {
+		r := g.rows[i].row
 		o := rule.judge(exists, version, r)
 		if o == inserted || o == updated {
 			winner, exists, version = r, true, rule.version(r)
@@ -41,19 +44,32 @@ func (g *group) play(rule *mergeRule, set bool) (winner *row) {
 
 // drop takes a row out that PostgreSQL refused.
 func (g *group) drop(refused *row) {
-	rest := make([]*row, 0, len(g.rows)-1)
-	for _, r := range g.rows {
-		if r != refused {
-			rest = append(rest, r)
+	rest := make([]entry, 0, len(g.rows)-1)
+	for _, e := range g.rows {
+		if e.row != refused {
+			rest = append(rest, e)
 		}
 	}
 	g.rows = rest
 }
 
-// loadRows writes the rows of the claimed ranges: first those whose keys no
-// earlier batch holds, then the others.
+// loadRows writes the rows of the claimed ranges: first those that are presumed
+// to be new, then those whose keys no earlier batch holds, then the others.
 func (a *attempt) loadRows(ctx context.Context) error {
-	now, later := a.plan()
+	rows := a.claimedRows()
+	rest := rows
+	if a.batch.tries == 1 && a.e.presumption.holds() {
+		var fresh []*row
+		fresh, rest = a.e.presumption.part(rows, a.keys.held)
+		switch err := a.insertFresh(ctx, fresh); {
+		case errors.Is(err, errNotFresh):
+			a.e.presumption.refuted()
+			rest = slices.DeleteFunc(slices.Clone(rows), func(e entry) bool { return e.row.outcome != pending })
+		case err != nil:
+			return err
+		}
+	}
+	now, later := a.group(rest)
 	if err := a.merge(ctx, now); err != nil {
 		return err
 	}
@@ -66,23 +82,29 @@ func (a *attempt) loadRows(ctx context.Context) error {
 	return a.merge(ctx, later)
 }
 
-// plan groups the claimed rows by key, in the order of the keys.
-func (a *attempt) plan() (now, later []*group) {
-	rows := make([]*row, 0, len(a.keys.sorted))
-	for _, r := range a.keys.sorted {
-		if a.claimed[r.unit] {
-			rows = append(rows, r)
-		}
+// claimedRows are the rows of the claimed ranges, in the order of their keys.
+func (a *attempt) claimedRows() []entry {
+	claimed := 0
+	for u := range a.claimed {
+		claimed += len(u.rows)
 	}
-	all := make([]group, 0, len(rows))
+	if claimed == a.batch.rows {
+		return a.keys.sorted
+	}
+	return slices.DeleteFunc(slices.Clone(a.keys.sorted), func(e entry) bool { return !a.claimed[e.row.unit] })
+}
+
+// group groups rows by key, in the order of the keys.
+func (a *attempt) group(rows []entry) (now, later []*group) {
+	a.room.groups = slices.Grow(a.room.groups[:0], len(rows)) // or a group that grew would leave the pointers to it behind
 	now = make([]*group, 0, len(rows))
 	for i := 0; i < len(rows); {
 		j := i + 1
 		for j < len(rows) && rows[j].key == rows[i].key {
 			j++
 		}
-		all = append(all, group{rows: rows[i:j:j]})
-		g := &all[len(all)-1]
+		a.room.groups = append(a.room.groups, group{rows: rows[i:j:j]})
+		g := &a.room.groups[len(a.room.groups)-1]
 		if len(a.keys.held) > 0 && a.keys.held[rows[i].key] {
 			later = append(later, g)
 		} else {

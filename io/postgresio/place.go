@@ -33,6 +33,16 @@ func (a *attempt) insert(ctx context.Context, rows []*row) error {
 	return a.narrow(ctx, rows, a.copyRows, a.insertRows, a.e.table.insertSQL)
 }
 
+// errNotFresh says that rows were presumed to be new and were not.
+var errNotFresh = errors.New("keys were there that were presumed to be new")
+
+// insertFresh is insert for rows that are presumed to be new. With errNotFresh,
+// those that were not written are pending.
+func (a *attempt) insertFresh(ctx context.Context, rows []*row) error {
+	notFresh := func(context.Context, []*row) error { return errNotFresh }
+	return a.narrow(ctx, rows, a.copyRows, notFresh, a.e.table.insertSQL)
+}
+
 // update writes rows over those that the table has.
 func (a *attempt) update(ctx context.Context, rows []*row) error {
 	return a.narrow(ctx, rows, nil, a.updateRows, a.e.table.updateSQL)
@@ -161,19 +171,21 @@ func (a *attempt) look(ctx context.Context, groups []*group) error {
 // unnamed statement is planned for the table as it is now.
 func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 	t := a.e.table
-	asked := make([]*group, 0, len(groups))
-	rows := make([]*row, 0, len(groups))
-	for _, g := range groups {
-		if t.key.lookable(g.rows[0]) {
-			asked, rows = append(asked, g), append(rows, g.rows[0])
-		} else {
-			g.saw(false, nil)
+	asked := groups
+	if len(t.key.texts) > 0 {
+		asked = make([]*group, 0, len(groups))
+		for _, g := range groups {
+			if t.key.lookable(g.rows[0].row) {
+				asked = append(asked, g)
+			} else {
+				g.saw(false, nil)
+			}
 		}
 	}
 	if len(asked) == 0 {
 		return nil
 	}
-	params, source := arraysOf(rows, t.key.columns, t.key.places)
+	params, source := t.key.ask(asked)
 	sql := fmt.Sprintf("select k.place from %s where exists (select from %s t where %s offset 0)", source, t.quoted, t.key.matches())
 	formats := []int16{1}
 	if t.rule.versionAt >= 0 {
@@ -192,6 +204,7 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 			version = []byte(encodeFields(values[1:]))
 		}
 		asked[place].saw(true, version)
+		a.surprised = a.surprised || !a.e.presumption.remembers(asked[place].rows[0].key)
 	}
 	_, err := result.Close()
 	for i, g := range asked {

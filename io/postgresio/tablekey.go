@@ -100,6 +100,8 @@ func (t *table) setKey(k keyCandidate, fields []field) {
 			t.key.texts = append(t.key.texts, place)
 		}
 	}
+	first := t.key.columns[0]
+	t.key.uuid = len(t.key.columns) == 1 && fields[t.key.places[0]].typ == uuidType && first.typeOID == pgtype.UUIDOID
 }
 
 // names are those of the key's columns, quoted.

@@ -33,6 +33,8 @@ type loadResult struct {
 	bytes, lost        int64
 	failed, unreadable []*unit
 	hopeless           []*hopeless
+	// surprised tells that the table had keys that the run does not remember.
+	surprised bool
 }
 
 // Totals are what a run has committed so far in this process.
