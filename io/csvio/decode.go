@@ -214,15 +214,6 @@ func setFloat[V float32 | float64]() setter {
 	})
 }
 
-// parseUUID takes the forms of uuid.Parse, but for braces that are none: it
-// does not look at the first and last byte of 38.
-func parseUUID(text string) (uuid.UUID, error) {
-	if len(text) == 38 && (text[0] != '{' || text[37] != '}') {
-		return uuid.UUID{}, strconv.ErrSyntax
-	}
-	return uuid.Parse(text)
-}
-
 // trimSpace is strings.TrimSpace with a short way for values that have none.
 func trimSpace(s string) string {
 	if s != "" && isGraphic(s[0]) && isGraphic(s[len(s)-1]) {

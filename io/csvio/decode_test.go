@@ -243,6 +243,27 @@ func FuzzTimestamp(f *testing.F) {
 	})
 }
 
+// FuzzUUID holds that what uuid.Parse reads is read the same, and that what it
+// refuses is refused.
+func FuzzUUID(f *testing.F) {
+	for _, s := range []string{
+		"38f9045a-d91d-5386-9bca-30576879af99", "38F9045A-D91D-5386-9BCA-30576879AF99", "38f9045a-d91d-5386-9bca-30576879af9g", "38f9045ad-91d-5386-9bca-30576879af99",
+		"{38f9045a-d91d-5386-9bca-30576879af99}", "urn:uuid:38f9045a-d91d-5386-9bca-30576879af99", "38f9045ad91d53869bca30576879af99", "38f9045a_d91d_5386_9bca_30576879af99",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := parseUUID(s)
+		want, errWant := uuid.Parse(s)
+		if len(s) == 38 && (s[0] != '{' || s[37] != '}') {
+			errWant = errors.New("uuid.Parse does not look at these")
+		}
+		if (err == nil) != (errWant == nil) || err == nil && got != want {
+			t.Fatalf("%q gives %v, %v; uuid.Parse: %v, %v", s, got, err, want, errWant)
+		}
+	})
+}
+
 func TestTheFirstBadColumnOfTheFileWins(t *testing.T) {
 	recs := readAll[order](t, splitAll[order](t, record.Work{File: writeFile(t,
 		"price,placed,user,id\nx,never,Ann,?\n1,never,Ann,?\n1,2026-01-29 10:00:00,Ann,?\n")}))

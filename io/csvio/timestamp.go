@@ -29,11 +29,32 @@ func parseTimestamp(s string) (time.Time, error) {
 	if d.bad || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, errTimestamp
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second-east, nanos, time.UTC)
-	if year := t.Year(); year < 1 || year > 9999 {
+	unix := daysSince1970(year, month, day)*86400 + int64(hour*3600+minute*60+second-east)
+	if unix < minUnix || unix >= endUnix {
 		return time.Time{}, errTimestamp
 	}
-	return t, nil
+	return time.Unix(unix, int64(nanos)).UTC(), nil
+}
+
+// The first second of the year 1, and of the year 10000.
+var (
+	minUnix = daysSince1970(1, 1, 1) * 86400
+	endUnix = daysSince1970(10000, 1, 1) * 86400
+)
+
+// daysSince1970 counts the days in years that begin in March, so that a leap day
+// is a year's last: 365 a year, one more each fourth but for three of four
+// hundreds, and 153 for five months.
+func daysSince1970(year, month, day int) int64 {
+	const marchOfYear0 = 719468 // days from 0000-03-01 to 1970-01-01
+	if month -= 3; month < 0 {
+		month, year = month+12, year-1
+	}
+	leap := year/4 - year/100 + year/400
+	if year < 0 {
+		leap = -1 // January and February of the year 0
+	}
+	return int64(365*year+leap+(153*month+2)/5+day-1) - marchOfYear0
 }
 
 // parseDate reads a day, as midnight in UTC.

@@ -32,7 +32,7 @@ func (a *attempt) writeDeadLetters(ctx context.Context, tx pgx.Tx) error {
 	}
 	for _, r := range a.rejected {
 		rows = append(rows, a.deadLetterRow(r.row.unit, record.DeadLetter{
-			File: r.row.unit.source.File, Line: r.row.line, Offset: r.row.offset, Raw: r.row.raw,
+			File: r.row.unit.source.File, Line: r.row.line, Offset: r.row.offset, Raw: r.row.raw(),
 			Fault: rejectionFault(r.reason, a.e.table.relation),
 		}))
 	}

@@ -113,9 +113,15 @@ func encodeDate(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return binary.BigEndian.AppendUint32(dst, uint32(int32(days))), false, nil
 }
 
+// The first second that PostgreSQL holds, and the first that it does not.
+var (
+	minSecond = time.Date(-4712, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	endSecond = time.Date(294277, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+)
+
 func checkYear(t time.Time) error {
-	if y := t.UTC().Year(); y < -4712 || y > 294276 {
-		return fmt.Errorf("the year %d is out of PostgreSQL's range, 4713 BC to 294276", y)
+	if s := t.Unix(); s < minSecond || s >= endSecond {
+		return fmt.Errorf("the year %d is out of PostgreSQL's range, 4713 BC to 294276", t.UTC().Year())
 	}
 	return nil
 }

@@ -206,7 +206,7 @@ func storeField(w *world, table string, id int64, value any, staged bool) error 
 		return refused
 	}
 	u := &unit{tuples: tuple}
-	r := &row{key: enc.key(v.UnsafePointer(), tuple), end: len(tuple), unit: u}
+	r := &row{key: enc.key(v.UnsafePointer(), tuple), end: uint32(len(tuple)), unit: u}
 	conn, err := w.pool.Acquire(ctx)
 	if err != nil {
 		return err

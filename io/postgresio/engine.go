@@ -149,13 +149,25 @@ func (e *engine) wake() {
 	e.changed.Broadcast()
 }
 
+// await returns when the open batch has room, or the run ends. A unit that is
+// begun before that is one more in memory, and loaded no sooner.
+func (e *engine) await() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.awaitRoom()
+}
+
+func (e *engine) awaitRoom() {
+	for e.full() && e.control.Context().Err() == nil {
+		e.changed.Wait()
+	}
+}
+
 // add puts a unit into the open batch, waiting while it is full.
 func (e *engine) add(u *unit) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for e.full() && e.control.Context().Err() == nil {
-		e.changed.Wait()
-	}
+	e.awaitRoom()
 	if len(e.open.units) == 0 {
 		e.since = time.Now()
 		time.AfterFunc(e.opts.FlushAge, e.wake)

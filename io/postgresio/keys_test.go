@@ -117,7 +117,7 @@ func TestSpareRoom(t *testing.T) {
 	src := &record.Range{End: 1 << 20, Records: minSpareRows}
 	first := s.take(src)
 	u := &unit{rows: append(first.rows, make([]row, minSpareRows)...), tuples: append(first.tuples, 1)}
-	u.rows[0].raw = []byte("raw")
+	u.rows[0].bytes = new(byte)
 	had := &u.rows[0]
 	s.give(u)
 	if u.rows != nil || u.tuples != nil {
@@ -127,8 +127,8 @@ func TestSpareRoom(t *testing.T) {
 	if len(second.rows) != 0 || len(second.tuples) != 0 || cap(second.tuples) == 0 {
 		t.Errorf("the room is not empty: %d rows, %d bytes", len(second.rows), len(second.tuples))
 	}
-	if again := &second.rows[:1][0]; again != had || again.raw != nil {
-		t.Errorf("the room of before: %v, what it holds: %q", again == had, again.raw)
+	if again := &second.rows[:1][0]; again != had || again.bytes != nil {
+		t.Errorf("the room of before: %v, what it holds: %v", again == had, again.bytes)
 	}
 	if third := s.take(src); &third.rows[:1][0] == had {
 		t.Error("one room was given to two units")

@@ -217,6 +217,7 @@ func (fn *loadFn[T]) unitOf(r *record.Record[T]) (*unit, error) {
 		return nil, fusionError(u)
 	}
 	src := r.Source.Range
+	fn.engine.await()
 	room := fn.engine.spare.take(src)
 	fn.current = &unit{source: src, rows: room.rows, tuples: room.tuples}
 	return fn.current, nil

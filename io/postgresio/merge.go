@@ -3,7 +3,6 @@ package postgresio
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,12 +60,13 @@ func (a *attempt) loadRows(ctx context.Context) error {
 	if a.batch.tries == 1 && a.e.presumption.holds() {
 		var fresh []*row
 		fresh, rest = a.e.presumption.part(rows, a.keys.held)
-		switch err := a.insertFresh(ctx, fresh); {
-		case errors.Is(err, errNotFresh):
-			a.e.presumption.refuted()
-			rest = slices.DeleteFunc(slices.Clone(rows), func(e entry) bool { return e.row.outcome != pending })
-		case err != nil:
+		done, err := a.copyFresh(ctx, fresh)
+		if err != nil {
 			return err
+		}
+		if !done {
+			a.e.presumption.refuted()
+			rest = rows
 		}
 	}
 	now, later := a.group(rest)

@@ -33,14 +33,18 @@ func (a *attempt) insert(ctx context.Context, rows []*row) error {
 	return a.narrow(ctx, rows, a.copyRows, a.insertRows, a.e.table.insertSQL)
 }
 
-// errNotFresh says that rows were presumed to be new and were not.
-var errNotFresh = errors.New("keys were there that were presumed to be new")
-
-// insertFresh is insert for rows that are presumed to be new. With errNotFresh,
-// those that were not written are pending.
-func (a *attempt) insertFresh(ctx context.Context, rows []*row) error {
-	notFresh := func(context.Context, []*row) error { return errNotFresh }
-	return a.narrow(ctx, rows, a.copyRows, notFresh, a.e.table.insertSQL)
+// copyFresh writes rows that are presumed to be new, all or none: done is false
+// where one was not, or where anything else is the matter with one, so that each
+// row has the outcome of one that is asked for.
+func (a *attempt) copyFresh(ctx context.Context, rows []*row) (done bool, err error) {
+	if len(rows) == 0 {
+		return true, nil
+	}
+	err = a.inSavepoint(ctx, func() error { return a.copyRows(ctx, rows) })
+	if _, isRow := isRowFault(err); isRow || errors.Is(err, errSwallowed) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // update writes rows over those that the table has.

@@ -94,8 +94,8 @@ type keyFilter struct {
 type filterBlock [8]uint64
 
 const (
-	filterBits     = 18 // 2^18 blocks, 16 MiB
-	filterCapacity = 20_000_000
+	filterBits     = 17 // 2^17 blocks, 8 MiB
+	filterCapacity = 10_000_000
 )
 
 func (f *keyFilter) add(rows []entry) {
@@ -107,29 +107,37 @@ func (f *keyFilter) add(rows []entry) {
 		f.added = len(rows)
 	}
 	for i := range rows {
-		h := rows[i].key.hash()
-		block := &f.blocks[h>>(64-filterBits)]
+		block, mask := f.bits(rows[i].key)
 		for w := range block {
-			block[w] |= 1 << (h & 63)
-			h = bits.RotateLeft64(h*filterFactor, 29)
+			block[w] |= mask.word(w)
 		}
 	}
 }
 
+// has has no branches between its looks into memory, so that the processor makes
+// those of several keys at a time.
 func (f *keyFilter) has(k key) bool {
 	if f.blocks == nil {
 		return false
 	}
-	h := k.hash()
-	block := &f.blocks[h>>(64-filterBits)]
+	block, mask := f.bits(k)
+	missing := uint64(0)
 	for w := range block {
-		if block[w]&(1<<(h&63)) == 0 {
-			return false
-		}
-		h = bits.RotateLeft64(h*filterFactor, 29)
+		missing |= mask.word(w) &^ block[w]
 	}
-	return true
+	return missing == 0
 }
+
+// bits returns the block of a key, and which of its bits are the key's.
+func (f *keyFilter) bits(k key) (*filterBlock, filterMask) {
+	h := k.hash()
+	return &f.blocks[h>>(64-filterBits)], filterMask(h * filterFactor)
+}
+
+// filterMask is the bit of each word of a block, in six bits each.
+type filterMask uint64
+
+func (m filterMask) word(i int) uint64 { return 1 << (m >> (8 + 6*i) & 63) }
 
 // filterFactor is odd and has no pattern: 2^64 divided by the golden ratio.
 const filterFactor = 0x9e3779b97f4a7c15

@@ -31,18 +31,22 @@ type unit struct {
 	done func(committed bool)
 }
 
-// row is a value that is to become a row.
+// row is a value that is to become a row. There are some hundred thousand at a
+// time, so it is kept small.
 type row struct {
-	key        key
-	start, end int // of its tuple
-	line       int64
-	offset     int64
-	raw        []byte
-	unit       *unit
-	outcome    outcome
+	key          key
+	unit         *unit
+	line, offset int64
+	bytes        *byte  // of the record, as in the file
+	length       uint32 // of these
+	start, end   uint32 // of its tuple
+	outcome      outcome
 }
 
 func (r *row) tuple() []byte { return r.unit.tuples[r.start:r.end] }
+
+// raw is the record as in the file.
+func (r *row) raw() []byte { return unsafe.Slice(r.bytes, r.length) }
 
 // outcome is what became of a row in the attempt that is under way.
 type outcome uint8
@@ -69,8 +73,8 @@ func (u *unit) addValue(enc *rowEncoder, p unsafe.Pointer, src record.Source, ra
 		return
 	}
 	u.rows = append(u.rows, row{
-		key: enc.key(p, tuples[start:]), start: start, end: len(u.tuples),
-		line: src.Line, offset: src.Offset, raw: raw, unit: u,
+		key: enc.key(p, tuples[start:]), unit: u, line: src.Line, offset: src.Offset,
+		bytes: unsafe.SliceData(raw), length: uint32(len(raw)), start: uint32(start), end: uint32(len(tuples)),
 	})
 }
 
