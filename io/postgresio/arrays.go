@@ -17,12 +17,17 @@ import (
 func arraysOf(rows []*row, columns []column, places []int) (params [][]byte, source string) {
 	params = make([][]byte, len(columns))
 	casts := make([]string, len(columns))
+	width := 0 // of the part of a tuple that is read
 	for i, c := range columns {
 		params[i] = appendArrayHeader(make([]byte, 0, 20+20*len(rows)), c.oid, len(rows))
 		casts[i] = fmt.Sprintf("$%d::%s[]", i+1, c.typeName)
-		place := placeAt(places, i)
-		for _, r := range rows {
-			params[i] = append(params[i], tupleField(r.tuple(), place)...)
+		width = max(width, placeAt(places, i)+1)
+	}
+	fields := make([][]byte, width)
+	for _, r := range rows {
+		splitTuple(r.tuple(), fields)
+		for i := range params {
+			params[i] = append(params[i], fields[placeAt(places, i)]...)
 		}
 	}
 	return params, fmt.Sprintf("unnest(%s) with ordinality k(%s, place)", strings.Join(casts, ", "), numbered("c", len(columns)))

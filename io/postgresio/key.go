@@ -126,6 +126,15 @@ func tupleField(tuple []byte, place int) []byte {
 	}
 }
 
+// splitTuple sets fields to the first ones of a tuple.
+func splitTuple(tuple []byte, fields [][]byte) {
+	rest := tuple[2:]
+	for i := range fields {
+		n := 4 + max(0, int(int32(binary.BigEndian.Uint32(rest))))
+		fields[i], rest = rest[:n:n], rest[n:]
+	}
+}
+
 func isNull(field []byte) bool { return int32(binary.BigEndian.Uint32(field)) < 0 }
 
 // The types that a key's columns may have; enums and citext count as text.
