@@ -87,6 +87,7 @@ func (b *bench) outcome(ctx context.Context, s scenario) outcome {
 	measures, err := s.run(b, ctx)
 	var reason skipped
 	switch {
+	case ctx.Err() != nil: // nobody reads on
 	case errors.As(err, &reason):
 		o.Skipped = string(reason)
 		b.say("Skipped: %s: %s", s.name, reason)

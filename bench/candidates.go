@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -51,21 +51,24 @@ func (b *bench) script(name string, d *dataset, lines ...string) (candidate, err
 	if b.server.psql == "" {
 		return candidate{}, skipped("psql is not found")
 	}
-	f, err := os.CreateTemp(b.dir, "script-*.sql")
+	path, err := b.newScript(strings.Join(lines, "\n") + "\n")
 	if err != nil {
-		return candidate{}, err
-	}
-	path := f.Name()
-	if err := f.Close(); err != nil {
-		return candidate{}, err
-	}
-	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return candidate{}, err
 	}
 	return candidate{
 		name: name, rows: d.rows, want: d.distinct,
 		command: func(db database) command {
-			return command{path: b.server.psql, args: []string{"-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", filepath.Base(path)}, env: db.env, dir: b.dir}
+			return command{path: b.server.psql, args: []string{"-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path}, env: db.env, dir: b.dir}
 		},
 	}, nil
+}
+
+// newScript writes a file that nobody else may read, and returns its path.
+func (b *bench) newScript(text string) (string, error) {
+	f, err := os.CreateTemp(b.dir, "script-")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(text)
+	return f.Name(), errors.Join(err, f.Close())
 }

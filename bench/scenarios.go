@@ -33,5 +33,7 @@ func scenarios() []scenario {
 		{name: "start", what: "a start with 100,000 loaded files until a new file's first row", run: (*bench).start, slow: true},
 		{name: "parse", what: "reading, parsing and rules alone, one core", run: (*bench).parse},
 		{name: "generate", what: "the generator, into a folder", run: (*bench).generate},
+		{name: "peers-one-file", what: "rows in one file, beside other loaders", run: (*bench).peersOneFile, peers: true},
+		{name: "peers-small-files", what: "files of 100 rows, beside other loaders", run: (*bench).peersSmallFiles, peers: true},
 	}
 }

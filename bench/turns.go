@@ -9,6 +9,7 @@ import (
 // candidate is one of those that take turns.
 type candidate struct {
 	name string
+	note string
 	// prepare does what is not measured, in the database that the command gets.
 	prepare func(ctx context.Context, d database) error
 	command func(d database) command
@@ -84,7 +85,7 @@ func (b *bench) loadInto(ctx context.Context, d database, c candidate) (load, er
 		return load{}, err
 	}
 	l := load{usage: u, rows: c.rows}
-	if c.window != nil && there <= c.want {
+	if c.window != nil && there > 0 && there <= c.want {
 		l.rows = there
 		l.wall, err = c.window(u.stdout)
 		return l, err
