@@ -18,9 +18,9 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 # Tests of the whole binary, whose files begin with `//go:build e2e`, run at
 # full speed: the race detector would have them measure itself.
-E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' cmd pipeline)))
+E2E := $(sort $(dir $(shell grep -rls --include='*_test.go' '^//go:build e2e' bench cmd pipeline)))
 
-.PHONY: help run build test test-short test-runners chaos soak fuzz bench bench-runners lint fmt clean
+.PHONY: help run build test test-short test-runners chaos soak fuzz bin/bench bench bench-peers bench-short bench-parts bench-runners lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +65,20 @@ fuzz: ## each fuzz target for FUZZTIME (10m)
 		done; \
 	done
 
-bench: ## all benchmarks
+# Not by go run, which a signal may end alone.
+bin/bench:
+	go build -o $@ ./bench
+
+bench: bin/bench ## the bars: Cartstream against psql and itself, on a PostgreSQL of its own (an hour); FLAGS as of `go run ./bench --help`
+	@exec bin/bench $(FLAGS)
+
+bench-peers: bin/bench ## Cartstream beside other loaders: psql, pgloader, a PySpark design; brings them to the cache
+	@exec bin/bench --peers --rounds 3 $(FLAGS)
+
+bench-short: bin/bench ## the bars on small data, in a minute, to see that nothing broke
+	@exec bin/bench --short $(FLAGS)
+
+bench-parts: ## the benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-runners: ## direct, prism, Flink and Spark side by side, latency, checkpoints, memory (half an hour)

@@ -96,13 +96,15 @@ func (c *child) makeCluster(cluster string) (string, error) {
 func (c *child) initdb(dir, password string) error {
 	args := []string{
 		"-D", dir, "-U", User, "-A", "scram-sha-256", "--pwfile=/dev/stdin",
-		"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-		"--no-instructions",
+		"--encoding=UTF8", "--locale=C", "--no-instructions",
+	}
+	if c.Programs == "" { // older versions have no such provider
+		args = append(args, "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 	}
 	if c.Parameters["fsync"] == "off" {
 		args = append(args, "--no-sync")
 	}
-	cmd := exec.CommandContext(c.ctx, filepath.Join(c.binaries, "bin", "initdb"), args...)
+	cmd := exec.CommandContext(c.ctx, filepath.Join(c.binaries, "initdb"), args...)
 	cmd.Env = postgresEnv()
 	cmd.Stdin = strings.NewReader(password)
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -14,6 +14,7 @@ package embeddedpg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -51,6 +52,10 @@ type Options struct {
 	PreferPort int
 	// Parameters are server parameters, as `postgres -c name=value` takes them.
 	Parameters map[string]string
+	// Programs is the folder of an installed PostgreSQL's initdb and postgres,
+	// of whatever version, in place of those that Start brings. The server is a
+	// temporary one then.
+	Programs string
 	// Log receives what happens; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -63,6 +68,9 @@ func (o Options) validate() error {
 		if p.port < 0 || p.port > 65535 {
 			return fmt.Errorf("embeddedpg: Options.%s is %d, allowed are 0 to 65535", p.name, p.port)
 		}
+	}
+	if o.Programs != "" && o.Dir != "" {
+		return errors.New("embeddedpg: Options.Programs is for temporary servers, whose Dir is empty")
 	}
 	return nil
 }
@@ -85,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("starting PostgreSQL: %w", err)
 	}
 	s, err := launch(ctx, setup{
-		place: p, Port: o.Port, PreferPort: o.PreferPort, Parameters: o.Parameters,
+		place: p, Port: o.Port, PreferPort: o.PreferPort, Parameters: o.Parameters, Programs: o.Programs,
 	}, o.Log)
 	if err != nil {
 		p.discard()

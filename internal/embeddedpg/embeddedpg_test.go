@@ -36,6 +36,17 @@ func TestParametersReachTheServer(t *testing.T) {
 	}
 }
 
+func TestProgramsOfAnInstalledPostgreSQLAreTaken(t *testing.T) {
+	ours := start(t, Options{})
+	s := start(t, Options{Programs: filepath.Join(ours.place.Cache, installed, "bin")})
+	// Those that Start brings would make a cluster of PostgreSQL 18's own provider.
+	if got := queryText(t, s.URL(), "select datlocprovider::text from pg_database where datname = current_database()"); got != "c" {
+		t.Errorf("the locale provider is %q, want libc's, which every version has", got)
+	}
+	wantAll(t, startFails(t, Options{Programs: "/nowhere"}), "/nowhere/initdb")
+	wantAll(t, startFails(t, Options{Programs: "/nowhere", Dir: dataDir(t)}), "Options.Programs is for temporary servers")
+}
+
 func TestUnknownParameterIsAnErrorWithPostgreSQLsWords(t *testing.T) {
 	wantAll(t, startFails(t, Options{Parameters: map[string]string{"no_such": "1"}}),
 		"PostgreSQL did not start", `unrecognized configuration parameter "no_such"`)

@@ -22,12 +22,17 @@ const (
 	stageRun  = "run"       // the server that is started to see that it works
 )
 
-// install returns the folder of PostgreSQL's programs, which it fetches the
-// first time. What stands under the final name is whole and has run once.
+// install returns the folder of PostgreSQL's programs: the one that was given,
+// else ours, which it fetches the first time. What stands under the final name is
+// whole and has run once.
 func (c *child) install() (string, error) {
+	if c.Programs != "" {
+		return c.Programs, nil
+	}
 	final := filepath.Join(c.Cache, installed)
+	programs := filepath.Join(final, "bin")
 	if isInstalled(final) {
-		return final, nil
+		return programs, nil
 	}
 	lock, err := waitLock(c.ctx, filepath.Join(c.Cache, "lock"), func(waited time.Duration) bool { return waited < installBound })
 	if err != nil {
@@ -35,14 +40,14 @@ func (c *child) install() (string, error) {
 	}
 	defer func() { _ = lock.Close() }()
 	if isInstalled(final) {
-		return final, nil
+		return programs, nil
 	}
 	c.log(slog.LevelInfo, "Downloading PostgreSQL %s to %s, once", Version, c.Cache)
 	if err := c.fetch(final); err != nil {
 		return "", fmt.Errorf("PostgreSQL %s is not in %s and could not be fetched: %w; "+
 			"with a network (or a proxy in HTTPS_PROXY) try again, or name a server that runs already in DATABASE_URL", Version, c.Cache, err)
 	}
-	return final, nil
+	return programs, nil
 }
 
 func isInstalled(dir string) bool {

@@ -78,7 +78,7 @@ func (c *child) startOn(port int) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(filepath.Join(c.binaries, "bin", "postgres"), c.arguments(port)...)
+	cmd := exec.Command(filepath.Join(c.binaries, "postgres"), c.arguments(port)...)
 	cmd.Env = postgresEnv()
 	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = log, log

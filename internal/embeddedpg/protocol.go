@@ -15,6 +15,7 @@ type setup struct {
 	place
 	Port, PreferPort int
 	Parameters       map[string]string
+	Programs         string
 }
 
 // command is every later message to the child; it answers each with one reply.
