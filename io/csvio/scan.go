@@ -145,10 +145,31 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (int, quoteState)
 			}
 			i += nl
 			state = recordEnd
+		case unquoted:
+			end := x.unquotedEnd(b[i:])
+			if end < 0 {
+				return len(b), unquoted
+			}
+			i += end
+			state = x.after[unquoted][b[i]]
 		default:
 			state = x.after[state][b[i]]
 		}
 		i++
 	}
 	return i, state
+}
+
+// unquotedEnd is where the first delimiter or newline stands, -1 where there is
+// none.
+func (x *syntax) unquotedEnd(b []byte) int {
+	end := bytes.IndexByte(b, x.delimiter)
+	field := b
+	if end >= 0 {
+		field = b[:end]
+	}
+	if nl := bytes.IndexByte(field, '\n'); nl >= 0 {
+		return nl
+	}
+	return end
 }

@@ -86,9 +86,14 @@ func (p *presumption) part(rows []entry, held map[key]bool) (fresh []*row, rest 
 // for a key lie in one block of 64 bytes, so that they cost one look into memory
 // (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom
 // Filters", 2007). When it is full it forgets everything.
+//
+// Keys that are spread evenly, as most uuids are, have their blocks in the order
+// of the keys: those of a batch are then looked at in the order of the memory,
+// which takes a third of the time.
 type keyFilter struct {
-	blocks []filterBlock
-	added  int
+	blocks  []filterBlock
+	added   int
+	ordered bool
 }
 
 type filterBlock [8]uint64
@@ -96,11 +101,14 @@ type filterBlock [8]uint64
 const (
 	filterBits     = 17 // 2^17 blocks, 8 MiB
 	filterCapacity = 10_000_000
+	// fewestToTell is how many keys say something about how they are spread.
+	fewestToTell = 1000
 )
 
 func (f *keyFilter) add(rows []entry) {
 	if f.blocks == nil {
 		f.blocks = make([]filterBlock, 1<<filterBits)
+		f.ordered = len(rows) >= fewestToTell && spread(rows)
 	}
 	if f.added += len(rows); f.added > filterCapacity {
 		clear(f.blocks)
@@ -131,7 +139,22 @@ func (f *keyFilter) has(k key) bool {
 // bits returns the block of a key, and which of its bits are the key's.
 func (f *keyFilter) bits(k key) (*filterBlock, filterMask) {
 	h := k.hash()
-	return &f.blocks[h>>(64-filterBits)], filterMask(h * filterFactor)
+	place := h
+	if f.ordered {
+		place = k.high
+	}
+	return &f.blocks[place>>(64-filterBits)], filterMask(h * filterFactor)
+}
+
+// spread reports whether the first bits of sorted keys are spread evenly.
+func spread(rows []entry) bool {
+	different := 1
+	for i := range rows[1:] {
+		if rows[i].key.high>>(64-filterBits) != rows[i+1].key.high>>(64-filterBits) {
+			different++
+		}
+	}
+	return different > len(rows)/2
 }
 
 // filterMask is the bit of each word of a block, in six bits each.
