@@ -1,0 +1,72 @@
+package files
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// entry is what a folder lists of a file, without a look at the file itself.
+type entry struct {
+	name string
+	// kind has the type bits only; fs.ModeIrregular where the folder does not tell.
+	kind fs.FileMode
+	// inode is 0 where the folder does not tell it.
+	inode uint64
+}
+
+// Where struct linux_dirent64 has what (getdents(2)).
+const (
+	direntReclen = 16
+	direntType   = 18
+	direntName   = 19
+)
+
+// kinds are those of the file systems that tell; the others are looked at.
+var kinds = map[byte]fs.FileMode{
+	syscall.DT_REG: 0, syscall.DT_DIR: fs.ModeDir, syscall.DT_LNK: fs.ModeSymlink, syscall.DT_FIFO: fs.ModeNamedPipe,
+	syscall.DT_SOCK: fs.ModeSocket, syscall.DT_CHR: fs.ModeDevice | fs.ModeCharDevice, syscall.DT_BLK: fs.ModeDevice,
+}
+
+// readFolder calls each for all that a folder lists, unsorted. os.ReadDir takes
+// half as long again, and does not tell inodes.
+func readFolder(folder string, each func(entry)) error {
+	f, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	fd, buf := int(f.Fd()), make([]byte, 32<<10)
+	for {
+		n, err := syscall.ReadDirent(fd, buf)
+		switch {
+		case err == syscall.EINTR: //nolint:errorlint // a system call's own
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "getdents", Path: folder, Err: err}
+		case n == 0:
+			return nil
+		}
+		for rest := buf[:n]; len(rest) > direntName; {
+			length := binary.NativeEndian.Uint16(rest[direntReclen:])
+			name, _, _ := bytes.Cut(rest[direntName:length], []byte{0})
+			if inode := binary.NativeEndian.Uint64(rest); inode != 0 && string(name) != "." && string(name) != ".." {
+				each(entry{name: string(name), kind: kindOf(folder, string(name), rest[direntType]), inode: inode})
+			}
+			rest = rest[length:]
+		}
+	}
+}
+
+func kindOf(folder, name string, listed byte) fs.FileMode {
+	if kind, told := kinds[listed]; told {
+		return kind
+	}
+	info, err := os.Lstat(join(folder, name))
+	if err != nil {
+		return fs.ModeIrregular
+	}
+	return info.Mode().Type()
+}
