@@ -11,7 +11,8 @@ import (
 // entry is what a folder lists of a file, without a look at the file itself.
 type entry struct {
 	name string
-	// kind has the type bits only; fs.ModeIrregular where the folder does not tell.
+	// kind has the type bits only; fs.ModeIrregular is whatever is no file, folder or
+	// link.
 	kind fs.FileMode
 	// inode is 0 where the folder does not tell it.
 	inode uint64
@@ -23,12 +24,6 @@ const (
 	direntType   = 18
 	direntName   = 19
 )
-
-// kinds are those of the file systems that tell; the others are looked at.
-var kinds = map[byte]fs.FileMode{
-	syscall.DT_REG: 0, syscall.DT_DIR: fs.ModeDir, syscall.DT_LNK: fs.ModeSymlink, syscall.DT_FIFO: fs.ModeNamedPipe,
-	syscall.DT_SOCK: fs.ModeSocket, syscall.DT_CHR: fs.ModeDevice | fs.ModeCharDevice, syscall.DT_BLK: fs.ModeDevice,
-}
 
 // readFolder calls each for all that a folder lists, unsorted. os.ReadDir takes
 // half as long again, and does not tell inodes.
@@ -51,22 +46,29 @@ func readFolder(folder string, each func(entry)) error {
 		}
 		for rest := buf[:n]; len(rest) > direntName; {
 			length := binary.NativeEndian.Uint16(rest[direntReclen:])
-			name, _, _ := bytes.Cut(rest[direntName:length], []byte{0})
-			if inode := binary.NativeEndian.Uint64(rest); inode != 0 && string(name) != "." && string(name) != ".." {
-				each(entry{name: string(name), kind: kindOf(folder, string(name), rest[direntType]), inode: inode})
+			text, _, _ := bytes.Cut(rest[direntName:length], []byte{0})
+			if inode := binary.NativeEndian.Uint64(rest); inode != 0 && string(text) != "." && string(text) != ".." {
+				name := string(text)
+				each(entry{name: name, kind: kindOf(folder, name, rest[direntType]), inode: inode})
 			}
 			rest = rest[length:]
 		}
 	}
 }
 
+// kindOf is what the folder says, or, in file systems that leave that out, a look.
 func kindOf(folder, name string, listed byte) fs.FileMode {
-	if kind, told := kinds[listed]; told {
-		return kind
+	switch listed {
+	case syscall.DT_REG:
+		return 0
+	case syscall.DT_DIR:
+		return fs.ModeDir
+	case syscall.DT_LNK:
+		return fs.ModeSymlink
+	case syscall.DT_UNKNOWN:
+		if info, err := os.Lstat(join(folder, name)); err == nil {
+			return info.Mode().Type()
+		}
 	}
-	info, err := os.Lstat(join(folder, name))
-	if err != nil {
-		return fs.ModeIrregular
-	}
-	return info.Mode().Type()
+	return fs.ModeIrregular
 }

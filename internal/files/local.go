@@ -146,7 +146,13 @@ func (w *walker) skips(folder string, e entry) bool {
 	if w.look.Skip == nil || e.inode == 0 {
 		return false
 	}
-	w.path = append(append(w.path[:0], join(folder, "")...), e.name...)
+	w.path = append(w.path[:0], folder...)
+	if folder == "." {
+		w.path = w.path[:0]
+	} else if folder[len(folder)-1] != filepath.Separator {
+		w.path = append(w.path, filepath.Separator)
+	}
+	w.path = append(w.path, e.name...)
 	return w.look.Skip(w.path, e.inode)
 }
 

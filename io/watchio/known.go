@@ -28,7 +28,8 @@ type known struct {
 // bits of hash.
 type version struct {
 	// sum is 64 bits more, of all that makes a version: two with one hash and one
-	// sum would mean a file that is never loaded.
+	// sum would mean a file that is never loaded. It is 0 of a path that was only
+	// listed.
 	sum uint64
 	// inode is the one that the folder had listed when a look found this version;
 	// listed is the one that it lists. Half of its bits do: a look tells in the end.
@@ -54,11 +55,11 @@ func (k *known) isDone(f record.File) (done bool) { return k.done[k.key(f.Path)]
 func (k *known) listed(path []byte, inode uint64) bool {
 	key, half := maphash.Bytes(k.seeds[0], path), foldInode(inode)
 	v, ok := k.done[key]
-	if ok && v.listed != half {
+	if v.listed != half && (ok || k.len() < k.limit) {
 		v.listed = half
 		k.done[key] = v
 	}
-	return ok && v.inode == half && half != 0
+	return v.inode == half && half != 0
 }
 
 // has reports whether a version that a look has found needs no asking about.
@@ -77,14 +78,14 @@ func (k *known) has(f record.File, now time.Time) bool {
 
 // add remembers a version that is done with, as long as there is room.
 func (k *known) add(f record.File, status record.Status, now time.Time) {
-	if k.len() >= k.limit {
-		return
-	}
-	if status == record.StatusFailed {
+	key, room := k.key(f.Path), k.len() < k.limit
+	v, there := k.done[key]
+	switch {
+	case status == record.StatusFailed && room:
 		k.failed[f] = now
-		return
+	case status != record.StatusFailed && (room || there):
+		k.done[key] = version{sum: k.sum(f), listed: v.listed}
 	}
-	k.done[k.key(f.Path)] = version{sum: k.sum(f)}
 }
 
 // sweep makes room, when there is none, by forgetting the versions that are

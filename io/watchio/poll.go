@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -82,6 +83,7 @@ func (p *poller) look(ctx context.Context, now time.Time, inFlight []handed, roo
 // lookAt is look at a scope. Between two polls it is at arrivals: then what is in
 // flight is left alone.
 func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight []handed, room int) (*poll, error) {
+	first := p.full.began.IsZero()
 	list := p.find(ctx, now, to, inFlight)
 	l := &poll{
 		poller: p, now: now, scope: to, listed: len(list.Files), problems: len(list.Problems),
@@ -95,6 +97,11 @@ func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight [
 		}
 	}
 	l.room = room - len(inFlight) + len(l.over)
+	if first {
+		if err := l.settle(ctx); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(l.queue, p.order())
 	l.tellBacklog()
 	return l, nil
@@ -239,24 +246,57 @@ func failedToRead(s record.FileState, f handed, now time.Time) bool {
 func (l *poll) due(ctx context.Context) iter.Seq2[due, error] {
 	return func(yield func(due, error) bool) {
 		defer l.end()
-		for chunk := range slices.Chunk(l.queue, lookupBatch) {
+		for l.next < len(l.queue) {
+			chunk := l.queue[l.next:min(l.next+lookupBatch, len(l.queue))]
 			states, err := l.states(ctx, chunk)
 			if err != nil {
 				yield(due{}, err)
 				return
 			}
+			found := false
 			for _, f := range chunk {
 				l.next++
 				state, ok := states[f]
 				if !ok || !l.take(f, state) {
 					continue
 				}
+				found = true
 				if !yield(l.hand(f, state), nil) {
+					return
+				}
+			}
+			if !found && l.room > 0 {
+				if err := l.settle(ctx); err != nil {
+					yield(due{}, err)
 					return
 				}
 			}
 		}
 	}
+}
+
+// settle takes out of the rest of the queue what the ledger is done with: when a
+// watcher starts, and after files of which none was due, that may be most.
+func (l *poll) settle(ctx context.Context) error {
+	rest := l.queue[l.next:]
+	settler, quick := l.ledger.(Settler)
+	if !quick || len(rest) <= lookupBatch {
+		return nil
+	}
+	settled, err := settler.Settled(ctx, rest)
+	if err != nil {
+		return fmt.Errorf("asking the ledger about %d files: %w", len(rest), err)
+	}
+	left := l.queue[:l.next]
+	for i, f := range rest {
+		if _, again := l.again[f]; !again && settled[i] {
+			l.take(f, record.FileState{Status: record.StatusLoaded})
+		} else {
+			left = append(left, f)
+		}
+	}
+	l.queue = left
+	return nil
 }
 
 // end leaves to the next poll what is not done with and not in flight. It may be
@@ -299,6 +339,7 @@ func (l *poll) take(f record.File, state record.FileState) bool {
 	if !pending(state) {
 		runctl.Of(l.Run).Off(1, f.Size)
 		l.known.add(f, state.Status, l.now)
+		l.known.has(f, l.now) // as this look has found it
 		if state.Status == record.StatusFailed {
 			l.failed++
 		}
