@@ -81,7 +81,7 @@ func (p *poller) look(ctx context.Context, now time.Time, inFlight []handed, roo
 }
 
 // lookAt is look at a scope. Between two polls it is at arrivals: then what is in
-// flight is left alone.
+// flight is left alone, unless it is so much that there may be no room.
 func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight []handed, room int) (*poll, error) {
 	first := p.full.began.IsZero()
 	list := p.find(ctx, now, to, inFlight)
@@ -91,7 +91,7 @@ func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight [
 	}
 	l.report(list)
 	l.sift(list, inFlight)
-	if to > arrivals {
+	if to > arrivals || len(inFlight) > room/2 {
 		if err := l.review(ctx, inFlight); err != nil {
 			return nil, err
 		}
@@ -159,7 +159,10 @@ func (l *poll) sift(list *files.Listing, inFlight []handed) {
 // tellBacklog has the run know what is still to be loaded: what is in flight,
 // as far as the ledger has it, and all that is queued. What has arrived comes on top.
 func (l *poll) tellBacklog() {
-	b := l.flying
+	b := runctl.Backlog{}
+	if l.scope > arrivals {
+		b = l.flying
+	}
 	for _, f := range l.queue {
 		if _, again := l.again[f]; !again {
 			l.count(&b, record.Work{File: f})
