@@ -158,7 +158,7 @@ func TestWhatWaitsIsLookedAtAgain(t *testing.T) {
 	for f, at := range w.fn.poller.known.failed {
 		w.fn.poller.known.failed[f] = at.Add(-failedTrust)
 	}
-	w.poll(record.File{Path: young, Size: 1, Modified: epoch.UnixMicro()}, failed)
+	w.poll(failed, record.File{Path: young, Size: 1, Modified: epoch.UnixMicro()})
 	w.wantListings(names, full)
 }
 
@@ -171,8 +171,10 @@ func TestALostEventIsMadeUpForByAListing(t *testing.T) {
 	w.fn.poller.names.began = w.fn.poller.names.began.Add(-longestNames)
 	w.poll(fresh, mark)
 	w.memory.loaded(fresh, mark)
-	w.rest()
 	w.poll()
+	w.fn.poller.full.began = time.Time{}
+	w.poll()
+	w.rest()
 
 	again := w.write("a.csv", "aa", 2)
 	w.memory.loaded(w.mark("c.csv"))
@@ -208,6 +210,7 @@ func TestWithoutEventsEachPollListsNames(t *testing.T) {
 		t.Error("all files were looked at")
 	}
 	w.memory.loaded(replaced)
+	w.want()
 	w.want()
 	again := w.write("a.csv", "aaa", 4)
 	w.want() // The name is known, and its inode.
