@@ -41,7 +41,7 @@ const watched = syscall.IN_MOVED_TO | syscall.IN_CREATE | syscall.IN_CLOSE_WRITE
 	syscall.IN_DELETE_SELF | syscall.IN_MOVE_SELF | syscall.IN_ONLYDIR
 
 // local are the file systems that only this kernel changes (statfs(2)).
-var local = map[int64]bool{
+var local = map[uint32]bool{
 	0xEF53:     true, // ext2, ext3, ext4
 	0x58465342: true, // XFS
 	0x9123683E: true, // Btrfs
@@ -106,7 +106,7 @@ func (s *source) follow(folder string) (bool, error) {
 			s.drop(folder, w)
 		}
 		var st syscall.Statfs_t
-		w = &watch{id: id, local: syscall.Statfs(folder, &st) == nil && local[int64(st.Type)]}
+		w = &watch{id: id, local: syscall.Statfs(folder, &st) == nil && local[uint32(st.Type)]}
 		s.watches[folder], s.folders[id] = w, append(s.folders[id], folder)
 	}
 	w.listing = s.listing

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -37,7 +38,7 @@ func readFolder(folder string, each func(entry)) error {
 	for {
 		n, err := syscall.ReadDirent(fd, buf)
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a system call's own
+		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil:
 			return &fs.PathError{Op: "getdents", Path: folder, Err: err}

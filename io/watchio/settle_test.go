@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func TestAStartAsksAboutAllFilesAtOnce(t *testing.T) {
 		files = append(files, write(t, filepath.Join(dir, fmt.Sprintf("%04d.csv", i)), "x", i))
 	}
 	memory.loaded(files[5:3005]...)
-	want := append(files[:5:5], files[3005:]...)
+	want := slices.Concat(files[:5], files[3005:])
 	for look := range 2 {
 		l, err := p.look(context.Background(), time.Now(), nil, maxInFlight)
 		check(t, err)
