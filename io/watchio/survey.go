@@ -2,6 +2,7 @@ package watchio
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 // them, which finds what was written anew in its place, now and then. Where events
 // tell of all that happens, a listing is what mends the loss of one, and is rarer yet.
 type survey struct {
-	globs  []files.Pattern
-	events *files.Events
-	known  *known
+	globs []files.Pattern
+	// events are nil until followed, and where the system has none.
+	events   *files.Events
+	followed bool
+	known    *known
 	// names was the latest listing, full the latest that looked at all files.
 	names, full pace
 	// waiting are the paths to look at again at the next poll, without a listing;
@@ -130,16 +133,18 @@ func (s *survey) leave(after scope, paths []string) {
 
 // follow has events come, if the system has them, until the run is forgotten.
 func (s *survey) follow(run string) {
-	if s.events != nil {
+	if s.followed {
 		return
 	}
+	s.followed = true
 	events, err := files.NewEvents(s.globs)
-	if err != nil {
+	switch {
+	case err == nil:
+		s.events = events
+		runctl.Of(run).AtForget(events.Close)
+	case !errors.Is(err, errors.ErrUnsupported):
 		s.tell(err)
-		return
 	}
-	s.events = events
-	runctl.Of(run).AtForget(events.Close)
 }
 
 // tell logs once that events don't come: what is due is found all the same, only
