@@ -11,7 +11,12 @@ import (
 )
 
 // walker lists local paths.
-type walker struct{ Listing }
+type walker struct {
+	Listing
+	look Look
+	// path is room for the one that look.Skip is asked about.
+	path []byte
+}
 
 // walk matches parts below a folder. The pattern names the folder itself when
 // typed is set; else a wildcard led there, and a folder that is gone, or is
@@ -21,7 +26,7 @@ func (w *walker) walk(folder string, parts []string, typed bool) {
 	case part == anyDepth:
 		w.deep(folder, parts[1:], typed)
 	case hasMeta(part):
-		w.match(folder, w.read(folder, typed), parts)
+		w.match(folder, parts, typed)
 	default:
 		w.literal(folder, part, parts[1:], typed)
 	}
@@ -29,32 +34,46 @@ func (w *walker) walk(folder string, parts []string, typed bool) {
 
 // deep matches parts in a folder and in all that are below it.
 func (w *walker) deep(folder string, parts []string, typed bool) {
-	entries := w.read(folder, typed)
-	if hasMeta(parts[0]) {
-		w.match(folder, entries, parts)
-	} else if len(entries) > 0 {
+	matches := w.matcher(folder, parts)
+	var below []string
+	empty := true
+	w.read(folder, typed, func(e entry) {
+		empty = false
+		if matches != nil {
+			matches(e)
+		}
+		if e.kind.IsDir() && !hidden(e.name) {
+			below = append(below, join(folder, e.name))
+		}
+	})
+	if matches == nil && !empty {
 		w.literal(folder, parts[0], parts[1:], false)
 	}
-	for _, entry := range entries {
-		if entry.IsDir() && !hidden(entry.Name()) {
-			w.deep(join(folder, entry.Name()), parts, false)
-		}
+	for _, sub := range below {
+		w.deep(sub, parts, false)
 	}
 }
 
 // match matches parts, of which the first has wildcards, with what a folder holds.
-func (w *walker) match(folder string, entries []fs.DirEntry, parts []string) {
+func (w *walker) match(folder string, parts []string, typed bool) {
+	w.read(folder, typed, w.matcher(folder, parts))
+}
+
+// matcher returns what matches parts with an entry of a folder; nil when their first
+// has no wildcards.
+func (w *walker) matcher(folder string, parts []string) func(entry) {
+	if !hasMeta(parts[0]) {
+		return nil
+	}
 	rest := parts[1:]
 	fit := fits(parts[0], len(rest) == 0)
-	for _, entry := range entries {
-		name := entry.Name()
-		if !fit(name) {
-			continue
-		}
-		if len(rest) == 0 {
-			w.entry(folder, entry)
-		} else if isFolder(folder, entry) {
-			w.walk(join(folder, name), rest, false)
+	return func(e entry) {
+		switch {
+		case !fit(e.name):
+		case len(rest) == 0:
+			w.entry(folder, e)
+		case isFolder(folder, e):
+			w.walk(join(folder, e.name), rest, false)
 		}
 	}
 }
@@ -66,6 +85,7 @@ func (w *walker) literal(folder, name string, rest []string, typed bool) {
 		w.walk(path, rest, false)
 		return
 	}
+	w.look.Events.follow(folder)
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -89,19 +109,13 @@ func (w *walker) unfound(folder, path string, err error, typed bool) {
 	}
 }
 
-// read lists a folder, unsorted.
-func (w *walker) read(folder string, typed bool) []fs.DirEntry {
-	f, err := os.Open(folder)
-	if err != nil {
-		w.unread(folder, err, typed)
-		return nil
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	entries, err := f.ReadDir(-1)
-	if err != nil {
+// read calls each for what a folder lists. Events of the folder are asked for
+// before, so that what comes meanwhile is either listed or told.
+func (w *walker) read(folder string, typed bool, each func(entry)) {
+	w.look.Events.follow(folder)
+	if err := readFolder(folder, each); err != nil {
 		w.unread(folder, err, typed)
 	}
-	return entries
 }
 
 func (w *walker) unread(folder string, err error, typed bool) {
@@ -115,19 +129,43 @@ func (w *walker) unread(folder string, err error, typed bool) {
 	}
 }
 
-// entry adds what a folder lists, if it is a file.
-func (w *walker) entry(folder string, entry fs.DirEntry) {
-	switch entry.Type() {
+// entry adds what a folder lists, if it is a file. That a link leads to the file
+// that it did lead to, only a look tells.
+func (w *walker) entry(folder string, e entry) {
+	switch e.kind {
 	case 0:
-		path := join(folder, entry.Name())
-		f, regular, err := lstat(path)
-		if err == nil && regular {
-			w.Files = append(w.Files, f)
-		} else if err != nil && !absent(err) {
-			w.problem(path, err)
+		if !w.skips(folder, e) {
+			w.file(join(folder, e.name))
 		}
 	case fs.ModeSymlink:
-		w.link(join(folder, entry.Name()))
+		w.link(join(folder, e.name))
+	}
+}
+
+func (w *walker) skips(folder string, e entry) bool {
+	if w.look.Skip == nil || e.inode == 0 {
+		return false
+	}
+	w.path = append(w.path[:0], folder...)
+	if folder == "." {
+		w.path = w.path[:0]
+	} else if folder[len(folder)-1] != filepath.Separator {
+		w.path = append(w.path, filepath.Separator)
+	}
+	w.path = append(w.path, e.name...)
+	return w.look.Skip(w.path, e.inode)
+}
+
+// file adds a path that is a regular file, or a link to one.
+func (w *walker) file(path string) {
+	f, regular, err := lstat(path)
+	switch {
+	case err == nil && regular:
+		w.Files = append(w.Files, f)
+	case err == nil:
+		w.link(path)
+	case !absent(err):
+		w.problem(path, err)
 	}
 }
 
@@ -154,12 +192,12 @@ func (w *walker) problem(path string, err error) {
 	w.Problems = append(w.Problems, Problem{Path: path, Err: err})
 }
 
-func isFolder(folder string, entry fs.DirEntry) bool {
-	if entry.Type() != fs.ModeSymlink {
-		return entry.IsDir()
+func isFolder(folder string, e entry) bool {
+	if e.kind != fs.ModeSymlink {
+		return e.kind.IsDir()
 	}
 	// A link that leads nowhere is followed, so that it is reported.
-	info, err := os.Stat(join(folder, entry.Name()))
+	info, err := os.Stat(join(folder, e.name))
 	return err != nil || info.IsDir()
 }
 

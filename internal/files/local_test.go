@@ -77,7 +77,7 @@ func TestSeveralPatternsGiveEachFileAndProblemOnce(t *testing.T) {
 		check(t, err)
 		patterns = append(patterns, p)
 	}
-	list := List(t.Context(), patterns)
+	list := List(t.Context(), patterns, Look{})
 	var got []string
 	for _, f := range list.Files {
 		got = append(got, strings.TrimPrefix(f.Path, root+"/"))

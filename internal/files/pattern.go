@@ -109,12 +109,13 @@ func (p Pattern) validate(pattern string) error {
 	return nil
 }
 
-// List gives the files that are there now, in no order.
-func (p Pattern) List(ctx context.Context) *Listing {
+// list gives the files that are there now, in no order.
+func (p Pattern) list(ctx context.Context, look Look) *Listing {
 	if p.scheme != "" {
+		look.Events.miss(nil)
 		return p.listStore(ctx)
 	}
-	w := &walker{}
+	w := &walker{look: look}
 	w.walk(p.folder, p.parts, true)
 	if p.deepTwice() {
 		w.Files = distinct(w.Files)
@@ -131,6 +132,12 @@ func (p Pattern) deepTwice() bool {
 		}
 	}
 	return n > 1
+}
+
+// matches reports whether a listing would have a local path, if it is a file.
+func (p Pattern) matches(path string) bool {
+	rest, below := strings.CutPrefix(path, join(p.folder, ""))
+	return below && p.scheme == "" && match(p.parts, strings.Split(rest, string(filepath.Separator)))
 }
 
 // match reports whether the names of a path below folder fit parts. It says of

@@ -117,7 +117,7 @@ func listed(t testing.TB, root, pattern string) []string {
 	p, err := Parse(root + "/" + pattern)
 	check(t, err)
 	var paths []string
-	for _, f := range p.List(context.Background()).Files {
+	for _, f := range List(context.Background(), []Pattern{p}, Look{}).Files {
 		paths = append(paths, f.Path)
 	}
 	slices.Sort(paths)
@@ -188,7 +188,7 @@ func TestPathsAreNamedOneWay(t *testing.T) {
 	} {
 		p, err := Parse(pattern)
 		check(t, err)
-		if files := p.List(context.Background()).Files; len(files) != 1 || files[0].Path != want {
+		if files := List(context.Background(), []Pattern{p}, Look{}).Files; len(files) != 1 || files[0].Path != want {
 			t.Errorf("%s gives %v, want %s", pattern, files, want)
 		}
 	}

@@ -93,7 +93,7 @@ func listOf(t testing.TB, pattern string) *Listing {
 	t.Helper()
 	p, err := Parse(pattern)
 	check(t, err)
-	return p.List(context.Background())
+	return List(context.Background(), []Pattern{p}, Look{})
 }
 
 // A store and a local folder with the same files give the same.

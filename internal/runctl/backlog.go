@@ -26,6 +26,17 @@ func (c *Control) SetBacklog(b Backlog) {
 	c.backlog.now = b
 }
 
+// AddBacklog is for the watcher: what it has found since the latest look.
+func (c *Control) AddBacklog(b Backlog) {
+	c.backlog.mu.Lock()
+	defer c.backlog.mu.Unlock()
+	now := &c.backlog.now
+	now.Files, now.Bytes = now.Files+b.Files, now.Bytes+b.Bytes
+	if now.Oldest == 0 || b.Oldest != 0 && b.Oldest < now.Oldest {
+		now.Oldest = b.Oldest
+	}
+}
+
 // Off takes files and bytes off the backlog that turned out to be loaded
 // before.
 func (c *Control) Off(files, bytes int64) {

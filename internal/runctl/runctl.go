@@ -35,6 +35,8 @@ type Control struct {
 	inHand    atomic.Int64
 	backlog   backlog
 	cleanups  []func()
+	// atLull are called at each lull.
+	atLull []func()
 	// forgotten is set when cleanups were called.
 	forgotten bool
 	left      map[string]bool
@@ -221,6 +223,23 @@ func (c *Control) Give() { c.inHand.Add(-1) }
 
 // Idle reports whether nothing is in hand. In a run that drains it stays so.
 func (c *Control) Idle() bool { return c.inHand.Load() == 0 }
+
+// Lull says that nothing more is coming for now: what waits for more need not.
+func (c *Control) Lull() {
+	c.mu.Lock()
+	atLull := c.atLull
+	c.mu.Unlock()
+	for _, f := range atLull {
+		f()
+	}
+}
+
+// AtLull has f called at each Lull, until the run is forgotten.
+func (c *Control) AtLull(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.atLull = append(c.atLull[:len(c.atLull):len(c.atLull)], f)
+}
 
 // Leave notes, by name, what the run was to load and could not even open. It
 // is no reason to end the run, but the one who started it has to know.

@@ -299,3 +299,28 @@ func TestReserveIsWoken(t *testing.T) {
 		})
 	}
 }
+
+func TestALullReachesAll(t *testing.T) {
+	c := control(t)
+	c.Lull()
+	var got []string
+	for _, name := range []string{"a", "b"} {
+		c.AtLull(func() { got = append(got, name) })
+	}
+	c.Lull()
+	c.Lull()
+	if want := []string{"a", "b", "a", "b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWhatArrivesAddsToTheBacklog(t *testing.T) {
+	c := control(t)
+	c.AddBacklog(runctl.Backlog{Files: 1, Bytes: 10, Oldest: 7})
+	c.AddBacklog(runctl.Backlog{})
+	c.AddBacklog(runctl.Backlog{Files: 2, Bytes: 20, Oldest: 5})
+	c.Loaded(1, 10)
+	if b, loaded := c.Backlog(); b != (runctl.Backlog{Files: 2, Bytes: 20, Oldest: 5}) || loaded != 10 {
+		t.Errorf("got %+v, and %d bytes loaded", b, loaded)
+	}
+}

@@ -20,7 +20,7 @@ func stored(t testing.TB, content string) record.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := p.List(t.Context())
+	list := files.List(t.Context(), []files.Pattern{p}, files.Look{})
 	if len(list.Files) != 1 {
 		t.Fatalf("listed %+v", list)
 	}

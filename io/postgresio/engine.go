@@ -136,6 +136,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	for range opts.Connections {
 		e.writers.Go(e.write)
 	}
+	control.AtLull(e.flush)
 	// A run that ends hard wakes those who wait.
 	context.AfterFunc(control.Context(), e.wake)
 	return e, nil

@@ -107,6 +107,18 @@ func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
 			t.Errorf("%q: got %+v, want %+v", c.file.Path, got, c.want)
 		}
 	}
+	ledger := Ledger{Run: w.run, Database: w.db, Table: "items"}
+	all, err := ledger.Settled(t.Context(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		// Of one file the whole ledger is not read.
+		alone, err := ledger.Settled(t.Context(), files[i:i+1])
+		if want := c.want.Status == record.StatusLoaded; err != nil || all[i] != want || alone[0] != want {
+			t.Errorf("%q is settled: %v among others, %v alone, want %v (%v)", c.file.Path, all[i], alone[0], want, err)
+		}
+	}
 	for _, table := range []string{"other", "public.other", "not_there", "no.schema"} {
 		states, err := Ledger{Run: w.run, Database: w.db, Table: table}.Lookup(t.Context(), files)
 		if err != nil || len(states) != len(files) {

@@ -195,3 +195,26 @@ func (s *sink[T]) bundleIn(records []*record.Record[T]) error {
 	}
 	return nil
 }
+
+// The sink waits for more, as long as more may come.
+func TestALullFlushes(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items", WithFlush(1000, time.Hour))
+	ctx := t.Context()
+	if err := s.fn.StartBundle(ctx, ignoreRange); err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range []string{"a", "b"} {
+		for _, r := range wholeRange[item](testFile(file), items(i, i+1)...) {
+			if err := s.fn.ProcessElement(ctx, r, ignoreRange); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	runctl.Of(w.run).Lull()
+	s.fn.handed.Wait()
+	if n := one[int64](w, "select count(*) from cartstream.loads"); n != 1 {
+		t.Errorf("two files were loaded by %d transactions", n)
+	}
+	wantSound(w, "items", 2)
+}

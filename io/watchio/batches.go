@@ -37,7 +37,8 @@ func (b *Batches) Next(ctx context.Context) ([]record.Work, error) {
 	control := runctl.Of(b.settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
-	for b.watch.await(ctx, b.tracker) {
+	b.watch.poller.follow(b.settings.Run)
+	for b.watch.await(ctx, control, b.tracker) {
 		var batch []record.Work
 		_, err := b.watch.trigger(ctx, control, b.tracker, func(w record.Work) { batch = append(batch, w) })
 		if ended, err := outcome(ctx, control, err); ended {

@@ -9,6 +9,11 @@
 // folder holds, and a file is the same file only while its path, size and
 // modification time are: a path with other content is handed on again.
 //
+// A poll looks at what is new by name or inode, and at all files from time to time:
+// each time up to 5,000, else each minute, or each ten where the events of a local
+// file system tell what happens. Events also wake Watch and Batches when a file has
+// come whole, by a rename.
+//
 // Left alone are names that begin with a dot or an underscore (of files, and of
 // folders that only a wildcard matches), folders, and whatever is no regular
 // file; a symbolic link to a file is that file under the link's name. The part

@@ -33,6 +33,13 @@ type Ledger interface {
 	Lookup(ctx context.Context, files []record.File) ([]record.FileState, error)
 }
 
+// Settler is what a Ledger may be besides: one that answers quickly for many files.
+type Settler interface {
+	// Settled reports for each of any number of files whether the ledger is done with
+	// it. It need not find all of them, and waits as Lookup does.
+	Settled(ctx context.Context, files []record.File) ([]bool, error)
+}
+
 // Register makes Watch, OnTicks and List usable with ledgers of L.
 func Register[L Ledger]() {
 	beam.RegisterType(reflect.TypeFor[L]())

@@ -60,7 +60,9 @@ func WithPatterns(more ...string) Option {
 func WithFingerprint(own string) Option { return func(s *settings) { s.Fingerprint = own } }
 
 // WithTriggerInterval sets the time from one poll's beginning to the next one's;
-// 10 s by default. 0 polls without pause, but for 10 ms.
+// 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed into
+// a local folder does not wait for it, where the kernel has events (Linux), unless
+// others wait already because of a bound.
 func WithTriggerInterval(d time.Duration) Option {
 	return func(s *settings) { s.TriggerInterval = d }
 }

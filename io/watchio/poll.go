@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -19,9 +20,11 @@ import (
 // caches only: another one that starts in its place finds the same.
 type poller struct {
 	settings
-	globs  []files.Pattern
+	survey
 	ledger Ledger
-	known  *known
+	// held tells that the latest look left files to the next poll because of a bound:
+	// what comes later has to wait with them.
+	held bool
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
 }
@@ -31,13 +34,14 @@ func newPoller(s settings, ledger Ledger) (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &poller{settings: s, globs: globs, ledger: ledger, known: newKnown(maxKnown)}, nil
+	return &poller{settings: s, survey: survey{globs: globs, known: newKnown(maxKnown)}, ledger: ledger}, nil
 }
 
 // poll is one look.
 type poll struct {
 	*poller
-	now time.Time
+	now   time.Time
+	scope scope
 	// listed and problems count what the patterns gave; young are files that are
 	// not old enough yet.
 	listed, problems, young int
@@ -50,8 +54,12 @@ type poll struct {
 	again map[record.File]record.FileState
 	// flying is what is still to be loaded of the files in flight.
 	flying runctl.Backlog
-	// queue holds again and the files that may be new, in their order.
+	// queue holds again and the files that may be new, in their order; next is how
+	// many of them were decided on.
 	queue []record.File
+	next  int
+	// later are the paths of files that are left alone for now.
+	later []string
 	// room is how many new files may be in flight in addition.
 	room int
 	// left counts the files that are too early and were not known as that;
@@ -66,25 +74,52 @@ type due struct {
 	entry handed
 }
 
-// look lists the patterns, asks about what is in flight, and queues the rest.
+// look is a poll: it finds the files that may be due, asks about what is in flight,
+// and queues the rest.
 func (p *poller) look(ctx context.Context, now time.Time, inFlight []handed, room int) (*poll, error) {
-	list := files.List(ctx, p.globs)
-	p.unlisted.tell(list.Problems)
-	p.unopened.prune()
-	p.known.sweep(list.Files)
+	return p.lookAt(ctx, now, p.survey.scope(now), inFlight, room)
+}
 
+// lookAt is look at a scope. Between two polls it is at arrivals: then what is in
+// flight is left alone, unless it is so much that there may be no room.
+func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight []handed, room int) (*poll, error) {
+	first := p.full.began.IsZero()
+	list := p.find(ctx, now, to, inFlight)
 	l := &poll{
-		poller: p, now: now, listed: len(list.Files), problems: len(list.Problems),
+		poller: p, now: now, scope: to, listed: len(list.Files), problems: len(list.Problems),
 		over: map[record.File]bool{}, again: map[record.File]record.FileState{},
 	}
+	l.report(list)
 	l.sift(list, inFlight)
-	if err := l.review(ctx, inFlight); err != nil {
-		return nil, err
+	if to > arrivals || len(inFlight) > room/2 {
+		if err := l.review(ctx, inFlight); err != nil {
+			return nil, err
+		}
 	}
 	l.room = room - len(inFlight) + len(l.over)
+	if first {
+		if err := l.settle(ctx); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(l.queue, p.order())
 	l.tellBacklog()
 	return l, nil
+}
+
+// report tells of problems, those that are over too where all were looked for.
+func (l *poll) report(list *files.Listing) {
+	if l.scope < names {
+		for _, p := range list.Problems {
+			l.unlisted.add(p)
+		}
+		return
+	}
+	l.unlisted.tell(list.Problems)
+	l.unopened.prune()
+	if l.scope == everything {
+		l.known.sweep(list.Files)
+	}
 }
 
 // sift queues the listed files that are neither in flight nor known nor young,
@@ -101,11 +136,18 @@ func (l *poll) sift(list *files.Listing, inFlight []handed) {
 		}
 		switch {
 		case l.known.has(f, l.now):
+			if !l.known.isDone(f) {
+				l.later = append(l.later, f.Path)
+			}
 		case l.settings.young(f.Modified, l.now):
 			l.young++
+			l.later = append(l.later, f.Path)
 		default:
 			l.queue = append(l.queue, f)
 		}
+	}
+	if l.scope == arrivals {
+		return
 	}
 	for f, listed := range flying {
 		if !listed && !list.Covers(f.Path) {
@@ -115,15 +157,22 @@ func (l *poll) sift(list *files.Listing, inFlight []handed) {
 }
 
 // tellBacklog has the run know what is still to be loaded: what is in flight,
-// as far as the ledger has it, and all that is queued.
+// as far as the ledger has it, and all that is queued. What has arrived comes on top.
 func (l *poll) tellBacklog() {
-	b := l.flying
+	b := runctl.Backlog{}
+	if l.scope > arrivals {
+		b = l.flying
+	}
 	for _, f := range l.queue {
 		if _, again := l.again[f]; !again {
 			l.count(&b, record.Work{File: f})
 		}
 	}
-	runctl.Of(l.Run).SetBacklog(b)
+	if l.scope == arrivals {
+		runctl.Of(l.Run).AddBacklog(b)
+	} else {
+		runctl.Of(l.Run).SetBacklog(b)
+	}
 }
 
 func (l *poll) count(b *runctl.Backlog, w record.Work) {
@@ -199,25 +248,75 @@ func failedToRead(s record.FileState, f handed, now time.Time) bool {
 // than the one who takes it goes on. It ends after an error.
 func (l *poll) due(ctx context.Context) iter.Seq2[due, error] {
 	return func(yield func(due, error) bool) {
-		defer l.tellLeft()
-		for chunk := range slices.Chunk(l.queue, lookupBatch) {
+		defer l.end()
+		for l.next < len(l.queue) {
+			chunk := l.queue[l.next:min(l.next+lookupBatch, len(l.queue))]
 			states, err := l.states(ctx, chunk)
 			if err != nil {
 				yield(due{}, err)
 				return
 			}
+			found := false
 			for _, f := range chunk {
+				l.next++
 				state, ok := states[f]
 				if !ok || !l.take(f, state) {
 					continue
 				}
+				found = true
 				if !yield(l.hand(f, state), nil) {
+					return
+				}
+			}
+			if !found && l.room > 0 {
+				if err := l.settle(ctx); err != nil {
+					yield(due{}, err)
 					return
 				}
 			}
 		}
 	}
 }
+
+// settle takes out of the rest of the queue what the ledger is done with: when a
+// watcher starts, and after files of which none was due, that may be most.
+func (l *poll) settle(ctx context.Context) error {
+	rest := l.queue[l.next:]
+	settler, quick := l.ledger.(Settler)
+	if !quick || len(rest) <= lookupBatch {
+		return nil
+	}
+	settled, err := settler.Settled(ctx, rest)
+	if err != nil {
+		return fmt.Errorf("asking the ledger about %d files: %w", len(rest), err)
+	}
+	left := l.queue[:l.next]
+	for i, f := range rest {
+		if _, again := l.again[f]; !again && settled[i] {
+			l.take(f, record.FileState{Status: record.StatusLoaded})
+		} else {
+			left = append(left, f)
+		}
+	}
+	l.queue = left
+	return nil
+}
+
+// end leaves to the next poll what is not done with and not in flight. It may be
+// asked to look at a file too many.
+func (l *poll) end() {
+	l.tellLeft()
+	l.held = l.next < len(l.queue) || l.room <= 0
+	for _, f := range l.queue {
+		if !l.known.isDone(f) {
+			l.later = append(l.later, f.Path)
+		}
+	}
+	l.survey.leave(l.scope, l.later)
+}
+
+// putBack leaves the file that due gave last to a later poll.
+func (l *poll) putBack() { l.next-- }
 
 // states asks about the files that review has not asked about; there is no
 // need to when none of them could be taken.
@@ -243,6 +342,7 @@ func (l *poll) take(f record.File, state record.FileState) bool {
 	if !pending(state) {
 		runctl.Of(l.Run).Off(1, f.Size)
 		l.known.add(f, state.Status, l.now)
+		l.known.has(f, l.now) // as this look has found it
 		if state.Status == record.StatusFailed {
 			l.failed++
 		}

@@ -71,7 +71,8 @@ func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte,
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
 	fn.inFlight.resume(rt.polled())
-	for fn.await(ctx, rt) {
+	fn.poller.follow(fn.Settings.Run)
+	for fn.await(ctx, control, rt) {
 		emitted, err := fn.trigger(ctx, control, rt, emit)
 		if ended, err := outcome(ctx, control, err); ended {
 			rt.end()
@@ -86,19 +87,43 @@ func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte,
 	return sdf.StopProcessing(), err
 }
 
-// await waits until a poll is due, and reports false when there is to be none,
-// because ctx or the restriction has ended.
-func (fn *watchFn[L]) await(ctx context.Context, rt *tracker) bool {
-	timer := time.NewTimer(fn.pause(rt))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil && !rt.IsDone()
-	case <-rt.ended:
-	case <-ctx.Done():
+// await waits until a poll is due or a file has arrived, and reports false when
+// there is to be no look, because ctx or the restriction has ended.
+func (fn *watchFn[L]) await(ctx context.Context, control *runctl.Control, rt *tracker) bool {
+	for {
+		wait := fn.wait(rt)
+		if wait > minTriggerInterval || wait > 0 && !fn.poller.held {
+			control.Lull()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+			return ctx.Err() == nil && !rt.IsDone()
+		case <-fn.poller.events.Woken():
+		case <-rt.ended:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil || rt.IsDone() {
+			return false
+		}
 	}
-	return false
 }
+
+// wait is the time from now to the next look.
+func (fn *watchFn[L]) wait(rt *tracker) time.Duration {
+	switch pause := fn.pause(rt); {
+	case fn.arrived():
+		return 0
+	case fn.poller.events.Lost():
+		return min(pause, fn.poller.names.rest(time.Now(), eagerly, pause))
+	default:
+		return pause
+	}
+}
+
+// arrived tells that a look at what has arrived is due, before the next poll.
+func (fn *watchFn[L]) arrived() bool { return !fn.poller.held && fn.poller.events.Arrived() }
 
 // pause is the time from now to the next poll. It is never longer than the
 // interval, however the clocks of two workers differ.
@@ -107,24 +132,35 @@ func (fn *watchFn[L]) pause(rt *tracker) time.Duration {
 	if !polled {
 		return 0
 	}
-	interval := max(fn.Settings.TriggerInterval, minTriggerInterval)
-	return min(max(interval-since, minTriggerInterval), interval)
+	return min(max(fn.interval()-since, minTriggerInterval), fn.interval())
+}
+
+func (fn *watchFn[L]) interval() time.Duration {
+	return max(fn.Settings.TriggerInterval, minTriggerInterval)
+}
+
+// due tells that a poll is, however the clock was set.
+func (fn *watchFn[L]) due(rt *tracker) bool {
+	since, polled := rt.sincePoll()
+	return !polled || since < 0 || since >= fn.interval()
 }
 
 // trigger hands on what is due, up to the bounds of a poll. A file is claimed and
 // in flight before it is emitted.
 func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *tracker, emit func(record.Work)) (int, error) {
-	now := time.Now()
-	fn.inFlight.poll(rt.poll(now))
-	look, err := fn.poller.look(ctx, now, fn.inFlight.all(), maxInFlight)
+	look, err := fn.look(ctx, rt)
 	if err != nil {
 		return 0, err
 	}
 	fn.inFlight.release(look.over)
 	emitted, left := 0, cmp.Or(fn.Settings.MaxBytesPerTrigger, math.MaxInt64)
 	for d, err := range look.due(ctx) {
-		if err != nil || over(ctx, control) || emitted > 0 && d.work.File.Size > left || !rt.TryClaim(d.work.File) {
+		if err != nil || over(ctx, control) || !rt.TryClaim(d.work.File) {
 			return emitted, err
+		}
+		if emitted > 0 && d.work.File.Size > left {
+			look.putBack()
+			break
 		}
 		fn.inFlight.add(d.entry)
 		emit(d.work)
@@ -134,6 +170,16 @@ func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *
 		}
 	}
 	return emitted, nil
+}
+
+// look polls when that is due, and looks at what has arrived before.
+func (fn *watchFn[L]) look(ctx context.Context, rt *tracker) (*poll, error) {
+	now, inFlight := time.Now(), fn.inFlight.all()
+	if !fn.due(rt) && fn.arrived() {
+		return fn.poller.lookAt(ctx, now, arrivals, inFlight, maxInFlight)
+	}
+	fn.inFlight.poll(rt.poll(now))
+	return fn.poller.look(ctx, now, inFlight, maxInFlight)
 }
 
 // untilDrain returns a context that ends when ctx does, and when the run drains

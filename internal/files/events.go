@@ -1,0 +1,208 @@
+package files
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// maxNamed bounds the paths that are kept: where there are more, a listing is
+// cheaper.
+const maxNamed = 10_000
+
+// Events are what the operating system tells of the folders of patterns, as hints
+// to look before the next listing is due: they may be lost, come for nothing, or
+// never come, as from file systems of a network. A nil *Events has none.
+type Events struct {
+	patterns []Pattern
+	source   *source
+	woken    chan struct{}
+
+	mu sync.Mutex
+	// named are the paths that something happened to: true for a file that has come
+	// whole, by a rename.
+	named map[string]bool
+	// arrived counts those that have.
+	arrived int
+	// lost tells that paths are not named that should be.
+	lost bool
+	// blind tells that the latest listing has read folders whose events don't come,
+	// or may not; trouble is why, if it is an error.
+	blind   bool
+	trouble error
+}
+
+// NewEvents returns the events of patterns, none until a listing of them begins.
+func NewEvents(patterns []Pattern) (*Events, error) {
+	e := &Events{patterns: patterns, woken: make(chan struct{}, 1), named: map[string]bool{}}
+	e.mu.Lock() // the source tells nothing before it is there
+	defer e.mu.Unlock()
+	source, err := openSource(e)
+	if err != nil {
+		return nil, err
+	}
+	e.source = source
+	return e, nil
+}
+
+// Close ends the events.
+func (e *Events) Close() {
+	if e != nil {
+		e.source.close()
+	}
+}
+
+// Named takes the paths that something happened to since the last call: those that
+// came by a rename, or all.
+func (e *Events) Named(all bool) []string {
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !all && e.arrived == 0 {
+		return nil
+	}
+	var paths []string
+	if all {
+		paths = slices.Collect(maps.Keys(e.named))
+		clear(e.named)
+	} else {
+		for path, whole := range e.named {
+			if whole {
+				paths = append(paths, path)
+				delete(e.named, path)
+			}
+		}
+	}
+	e.arrived = 0
+	return paths
+}
+
+// Woken receives after something has happened that Arrived or Lost tells.
+func (e *Events) Woken() <-chan struct{} {
+	if e == nil {
+		return nil
+	}
+	return e.woken
+}
+
+// Arrived tells whether a file has come whole since the last call of Named. One
+// that is written where it is may be half written, whatever happens to it.
+func (e *Events) Arrived() bool {
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.arrived > 0
+}
+
+// Lost tells whether only a listing can tell what has happened since the last one.
+func (e *Events) Lost() bool {
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lost
+}
+
+// Complete tells whether all that happens in the folders of the latest listing can
+// be relied on to be told, but for what is written to a file that stays open. The
+// error is the trouble that there is, if any.
+func (e *Events) Complete() (bool, error) {
+	if e == nil {
+		return false, nil
+	}
+	e.mu.Lock()
+	blind, trouble := e.blind, e.trouble
+	e.mu.Unlock()
+	return !blind && !e.source.moved(), trouble
+}
+
+// begin and end enclose a listing.
+func (e *Events) begin() {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost, e.blind, e.trouble = false, false, nil
+	clear(e.named)
+	e.arrived = 0
+	e.source.begin()
+}
+
+func (e *Events) end() {
+	if e != nil {
+		e.source.end()
+	}
+}
+
+// follow asks for the events of a folder that is listed.
+func (e *Events) follow(folder string) {
+	if e == nil {
+		return
+	}
+	if told, err := e.source.follow(folder); !told {
+		e.miss(err)
+	}
+}
+
+// miss notes that something that is listed has no events, because of err where
+// that is trouble.
+func (e *Events) miss(err error) {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.blind = true
+	if err != nil && !absent(err) && e.trouble == nil {
+		e.trouble = err
+	}
+}
+
+// happened notes an event of a path.
+func (e *Events) happened(path string, whole bool) {
+	if !slices.ContainsFunc(e.patterns, func(p Pattern) bool { return p.matches(path) }) {
+		return
+	}
+	e.mu.Lock()
+	before, there := e.named[path]
+	switch {
+	case !there && len(e.named) == maxNamed:
+		e.lost = true
+	case whole && !before:
+		e.arrived++
+		fallthrough
+	default:
+		e.named[path] = whole || before
+	}
+	wake := whole || e.lost
+	e.mu.Unlock()
+	if wake {
+		e.wake()
+	}
+}
+
+// lose notes that only a listing tells what has happened.
+func (e *Events) lose() {
+	e.mu.Lock()
+	e.lost = true
+	e.mu.Unlock()
+	e.wake()
+}
+
+func (e *Events) wake() {
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}
+
+// deep tells whether files of a folder below a folder that is listed may matter.
+func (e *Events) deep() bool {
+	return slices.ContainsFunc(e.patterns, func(p Pattern) bool { return len(p.parts) > 1 })
+}

@@ -1,0 +1,172 @@
+package watchio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cartstream/cartstream/internal/files"
+	"github.com/cartstream/cartstream/internal/runctl"
+)
+
+// survey finds the files that a look is about. Listing is the truth, and costs time:
+// 0.1 s for 100,000 names, and four times that where each file is looked at. So the
+// files are looked at in turns: each whose name or inode is new, at each poll; all of
+// them, which finds what was written anew in its place, now and then. Where events
+// tell of all that happens, a listing is what mends the loss of one, and is rarer yet.
+type survey struct {
+	globs []files.Pattern
+	// events are nil until followed, and where the system has none.
+	events   *files.Events
+	followed bool
+	known    *known
+	// names was the latest listing, full the latest that looked at all files.
+	names, full pace
+	// waiting are the paths to look at again at the next poll, without a listing;
+	// crowded tells that they are too many, and troubled that the latest listing had
+	// problems.
+	waiting           []string
+	crowded, troubled bool
+	// told is the trouble with events that was logged.
+	told string
+}
+
+const (
+	// few are the known files that are looked at without counting the cost.
+	few = 5_000
+	// maxWaiting bounds the paths that are kept: where more wait, a listing is cheaper.
+	maxWaiting = 10_000
+
+	// What a listing takes of the time, at most: a hundredth, but it comes once a
+	// minute; where events tell of all, a thousandth, but names are listed once a
+	// minute and files looked at each ten.
+	rarely, longest                        = 100, time.Minute
+	veryRarely, longestNames, longestFiles = 1000, time.Minute, 10 * time.Minute
+	// eagerly is the same for listings that events ask for.
+	eagerly = 10
+)
+
+// pace is when something took place that takes time.
+type pace struct {
+	began time.Time
+	took  time.Duration
+}
+
+// rest is how long it is until the next one, so that it takes a share of the time,
+// but comes each longest.
+func (p pace) rest(now time.Time, share int, longest time.Duration) time.Duration {
+	if p.began.IsZero() {
+		return 0
+	}
+	return max(0, min(time.Duration(share)*p.took, longest)-now.Sub(p.began))
+}
+
+// scope is how far a look goes.
+type scope int
+
+const (
+	// arrivals are the files that events say have come whole.
+	arrivals scope = iota
+	// changes are all that events name, and what waits or is in flight.
+	changes
+	// names are all files but those that are known by name and inode.
+	names
+	// everything is all files.
+	everything
+)
+
+// scope decides how far a poll goes.
+func (s *survey) scope(now time.Time) scope {
+	complete, trouble := s.events.Complete()
+	s.tell(trouble)
+	complete = complete && !s.troubled
+	share, most := rarely, longest
+	if complete {
+		share, most = veryRarely, longestFiles
+	}
+	switch {
+	case s.full.rest(now, share, most) == 0 || s.events.Lost() || !complete && s.known.len() <= few:
+		return everything
+	case complete && !s.crowded && s.names.rest(now, veryRarely, longestNames) > 0:
+		return changes
+	case s.known.len() <= few:
+		return everything
+	default:
+		return names
+	}
+}
+
+// find gives the files of a scope.
+func (s *survey) find(ctx context.Context, now time.Time, to scope, inFlight []handed) *files.Listing {
+	switch to {
+	case arrivals:
+		return files.Glance(s.events.Named(false))
+	case changes:
+		paths := append(s.events.Named(true), s.waiting...)
+		for _, f := range inFlight {
+			paths = append(paths, f.File.Path)
+		}
+		return files.Glance(distinct(paths))
+	}
+	list := files.List(ctx, s.globs, files.Look{Events: s.events, Skip: func(path []byte, inode uint64) bool {
+		return s.known.listed(path, inode) && to == names
+	}})
+	s.names = pace{began: now, took: time.Since(now)}
+	if to == everything {
+		s.full = s.names
+	}
+	s.troubled = len(list.Problems) > 0
+	return list
+}
+
+// leave says what a look leaves to the next poll.
+func (s *survey) leave(after scope, paths []string) {
+	if after == arrivals {
+		paths = append(s.waiting, paths...)
+	}
+	if s.crowded = len(paths) > maxWaiting; s.crowded {
+		paths = nil
+	}
+	s.waiting = paths
+}
+
+// follow has events come, if the system has them, until the run is forgotten.
+func (s *survey) follow(run string) {
+	if s.followed {
+		return
+	}
+	s.followed = true
+	events, err := files.NewEvents(s.globs)
+	switch {
+	case err == nil:
+		s.events = events
+		runctl.Of(run).AtForget(events.Close)
+	case !errors.Is(err, errors.ErrUnsupported):
+		s.tell(err)
+	}
+}
+
+// tell logs once that events don't come: what is due is found all the same, only
+// later.
+func (s *survey) tell(trouble error) {
+	if trouble == nil {
+		s.told = ""
+	} else if now := trouble.Error(); now != s.told {
+		s.told = now
+		slog.Warn("The system tells no changes; folders are looked at each trigger interval", "error", trouble)
+	}
+}
+
+// distinct keeps the first of equal paths, in place.
+func distinct(paths []string) []string {
+	seen := make(map[string]bool, len(paths))
+	kept := paths[:0]
+	for _, p := range paths {
+		if !seen[p] {
+			seen[p] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
