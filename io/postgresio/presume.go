@@ -72,7 +72,7 @@ func (p *presumption) part(rows []entry, held map[key]bool) (fresh []*row, rest 
 	for i := range rows {
 		k := &rows[i].key
 		alone := (i == 0 || rows[i-1].key != *k) && (i+1 == len(rows) || rows[i+1].key != *k)
-		if alone && !(len(held) > 0 && held[*k]) && !p.loaded.has(*k) {
+		if alone && !held[*k] && !p.loaded.has(*k) {
 			fresh = append(fresh, rows[i].row)
 		} else {
 			rest = append(rest, rows[i])
