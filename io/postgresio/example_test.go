@@ -140,6 +140,16 @@ func ExampleLedger_Lookup() {
 	fmt.Println(states[0].Status == record.StatusLoaded)
 }
 
+// Of many files, which are loaded to their end.
+func ExampleLedger_Settled() {
+	ledger := postgresio.Ledger{Run: "tonight", Database: postgresio.Database{Name: "plant"}, Table: "readings"}
+	settled, err := ledger.Settled(context.Background(), []record.File{{Path: "/srv/in/readings-17.csv", Size: 120, Modified: 1_769_680_800_000_000}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(settled[0])
+}
+
 // Files from before the first run with these patterns are left alone, also by
 // later runs.
 func ExampleLedger_BeginWatch() {
