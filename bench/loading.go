@@ -118,7 +118,7 @@ func (b *bench) upsert(ctx context.Context) ([]measure, error) {
 	}
 	var measures []measure
 	for i, c := range []candidate{versions, order} {
-		measures = append(measures, newRatio("upsert, half of the keys there and older, against insert", goal{0.7, 0.9}, rates(c.name, loads[i]), rates(insert.name, loads[2])))
+		measures = append(measures, newRatio(c.name+", half of the keys there and older, against insert", goal{0.7, 0.9}, rates(c.name, loads[i]), rates(insert.name, loads[2])))
 	}
 	return measures, nil
 }

@@ -23,10 +23,14 @@ import (
 
 func main() {
 	embeddedpg.RunChildIfAsked()
+	if err := runCommand(); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
+}
+
+func runCommand() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := newCommand(os.Stdout, os.Stderr).ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(1) //nolint:gocritic // stop has nothing to do in a process that ends
-	}
+	return newCommand(os.Stdout, os.Stderr).ExecuteContext(ctx)
 }

@@ -80,7 +80,7 @@ project's folder, on a machine with nothing else to do; the whole takes an hour 
 
 // choose checks the flags and returns the scenarios that they ask for.
 func (o *options) choose(flags *pflag.FlagSet) ([]scenario, error) {
-	o.latencyFiles, o.idleSeconds, o.pyspark = 40, 30, 60
+	o.latencyFiles, o.idleSeconds, o.pyspark = 40, 150, 60
 	if o.short {
 		o.latencyFiles, o.idleSeconds, o.pyspark = 10, 5, 20
 		if !flags.Changed("rows") {

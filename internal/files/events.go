@@ -121,7 +121,8 @@ func (e *Events) Complete() (bool, error) {
 	return !blind && !e.source.moved(), trouble
 }
 
-// begin and end enclose a listing.
+// begin and end enclose a listing. It does not take what was named: it may skip
+// files that it would find changed.
 func (e *Events) begin() {
 	if e == nil {
 		return
@@ -129,8 +130,6 @@ func (e *Events) begin() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lost, e.blind, e.trouble = false, false, nil
-	clear(e.named)
-	e.arrived = 0
 	e.source.begin()
 }
 

@@ -26,6 +26,8 @@ type source struct {
 	folders map[int32][]string
 	// listing counts listings.
 	listing int
+	// broken says why no event comes any more.
+	broken error
 }
 
 // watch is a folder that the kernel tells of.
@@ -96,6 +98,9 @@ func (s *source) end() {
 func (s *source) follow(folder string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.broken != nil {
+		return false, s.broken
+	}
 	id, err := s.add(folder)
 	if err != nil {
 		return false, err
@@ -166,6 +171,7 @@ func (s *source) read() {
 	for {
 		n, err := s.queue.Read(buf)
 		if err != nil {
+			s.fail(err)
 			return
 		}
 		for rest := buf[:n]; len(rest) >= eventName; {
@@ -175,6 +181,22 @@ func (s *source) read() {
 			rest = rest[end:]
 		}
 	}
+}
+
+func leadsToFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// fail notes that no event comes any more, and why, unless the queue is closed.
+func (s *source) fail(err error) {
+	if errors.Is(err, os.ErrClosed) {
+		return
+	}
+	s.mu.Lock()
+	s.broken = fmt.Errorf("reading events: %w", err)
+	s.mu.Unlock()
+	s.events.lose()
 }
 
 func (s *source) tell(id int32, mask uint32, name string) {
@@ -194,7 +216,11 @@ func (s *source) tell(id int32, mask uint32, name string) {
 		}
 	case name != "":
 		for _, folder := range folders {
-			s.events.happened(join(folder, name), mask&syscall.IN_MOVED_TO != 0)
+			path := join(folder, name)
+			if mask&appeared != 0 && s.events.deep() && leadsToFolder(path) { // a link to one
+				s.events.lose()
+			}
+			s.events.happened(path, mask&syscall.IN_MOVED_TO != 0)
 		}
 	}
 }

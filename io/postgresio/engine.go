@@ -113,6 +113,7 @@ func (e *engine) close() {
 		e.mu.Unlock()
 		e.writers.Wait()
 		e.pool.Close()
+		e.presumption.loaded = keyFilter{} // the run keeps the engine for its lulls
 	})
 }
 

@@ -45,6 +45,11 @@ type tableKey struct {
 	uuid bool
 }
 
+// loose tells that keys may be equal that are spelled otherwise.
+func (k *tableKey) loose() bool {
+	return slices.ContainsFunc(k.columns, func(c column) bool { return c.loose })
+}
+
 // keyFunc reads the key of the struct at p, whose tuple is given.
 type keyFunc func(p unsafe.Pointer, tuple []byte) key
 

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +155,14 @@ func TestKeysThatPostgreSQLFindsEqual(t *testing.T) {
 	wantHistory(w, "a.csv", "loaded 3 2 1 0")
 	s.load(wholeRange[named](testFile("b.csv"), named{"APPLE", 4}, named{"plum", 5})...)
 	wantHistory(w, "b.csv", "loaded 2 1 1 0")
+	// After batches that met nothing, the first of equal ones is stored as before.
+	for i := range maxPatience {
+		s.load(wholeRange[named](testFile(fmt.Sprint("clean", i)), named{fmt.Sprint("clean", i), 1})...)
+	}
+	s.load(wholeRange[named](testFile("c.csv"), named{"FIG", 6}, named{"fig", 7}, named{"FIG", 8})...)
+	if got := one[int64](w, "select n from words where name = 'fig'"); got != 6 {
+		t.Errorf("the row of record %d was stored, want that of the first, 6", got)
+	}
 }
 
 func TestTriggerThatChangesTheKey(t *testing.T) {

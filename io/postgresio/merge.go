@@ -57,7 +57,7 @@ func (g *group) drop(refused *row) {
 func (a *attempt) loadRows(ctx context.Context) error {
 	rows := a.claimedRows()
 	rest := rows
-	if a.batch.tries == 1 && a.e.presumption.holds() {
+	if a.batch.tries == 1 && !a.e.table.key.loose() && a.e.presumption.holds() {
 		var fresh []*row
 		fresh, rest = a.e.presumption.part(rows, a.keys.held)
 		done, err := a.copyFresh(ctx, fresh)

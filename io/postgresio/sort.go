@@ -88,5 +88,5 @@ func zeroed(s []int32, n int) []int32 {
 // release lets go of the rows, and of the texts of their keys.
 func (w *workspace) release() {
 	clear(w.entries)
-	clear(w.groups)
+	clear(w.groups[:cap(w.groups)]) // another attempt may have had more
 }

@@ -28,7 +28,7 @@ func NewBatches(pattern string, ledger Ledger, opts ...Option) (*Batches, error)
 
 // Next waits until there is something to load and returns it, up to the bounds
 // of a poll: the first poll comes at once, each later one an interval after the
-// one before. It returns nil when the run drains.
+// one before, or when events tell of a file that has come whole. It returns nil when the run drains.
 //
 // What it has returned is in flight, and comes again as Watch says: when the job
 // has failed to read it, or goes on with it by another split. All of it comes

@@ -216,6 +216,27 @@ func TestWithoutEventsEachPollListsNames(t *testing.T) {
 	w.want() // The name is known, and its inode.
 	w.fn.poller.full.began = full.began.Add(-longest)
 	w.want(again)
+	// It is in flight at a listing of names too, though these are what they were.
+	w.fn.poller.full.took = time.Hour
+	w.want()
+	w.wantInFlight(again)
+}
+
+// What events have named is looked at by a listing of names too: that skips what it
+// knows by name and inode.
+func TestAListingOfNamesTakesWhatWasNamed(t *testing.T) {
+	w := followed(t, "*.csv", WithTriggerInterval(24*time.Hour))
+	known := w.write("a.csv", "a", 1)
+	w.memory.loaded(known)
+	for range 2 {
+		w.fn.poller.full = pace{}
+		w.poll()
+	}
+	w.many()
+	w.fn.poller.full = pace{began: time.Now(), took: time.Hour}
+	w.fn.poller.names.began = time.Now().Add(-longestNames)
+	again := w.write("a.csv", "aa", 2)
+	w.poll(again, w.mark("b.csv"))
 }
 
 // A listing that events ask for has to rest a while, the longer the more it took.

@@ -62,15 +62,32 @@ func (k *known) listed(path []byte, inode uint64) bool {
 	return v.inode == half && half != 0
 }
 
-// has reports whether a version that a look has found needs no asking about.
+// doubt has the next listing look at a path, whatever its inode.
+func (k *known) doubt(path string) {
+	if v, ok := k.done[k.key(path)]; ok {
+		v.inode = 0
+		k.done[k.key(path)] = v
+	}
+}
+
+// has reports whether a version that a look has found needs no asking about. Where
+// it is another one than the ledger has done with, each listing looks at the path
+// until it is.
 func (k *known) has(f record.File, now time.Time) bool {
 	key := k.key(f.Path)
-	if v, ok := k.done[key]; ok && v.sum == k.sum(f) {
-		if v.inode != v.listed {
-			v.inode = v.listed
+	if v, ok := k.done[key]; ok {
+		same := v.sum == k.sum(f)
+		inode := v.listed
+		if !same {
+			inode = 0
+		}
+		if v.inode != inode {
+			v.inode = inode
 			k.done[key] = v
 		}
-		return true
+		if same {
+			return true
+		}
 	}
 	at, ok := k.failed[f]
 	return ok && now.Sub(at) < failedTrust

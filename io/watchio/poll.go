@@ -290,6 +290,9 @@ func (l *poll) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the ledger about %d files: %w", len(rest), err)
 	}
+	if len(settled) != len(rest) {
+		return fmt.Errorf("the ledger answered for %d of %d files", len(settled), len(rest))
+	}
 	left := l.queue[:l.next]
 	for i, f := range rest {
 		if _, again := l.again[f]; !again && settled[i] {

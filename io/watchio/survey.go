@@ -109,6 +109,9 @@ func (s *survey) find(ctx context.Context, now time.Time, to scope, inFlight []h
 		}
 		return files.Glance(distinct(paths))
 	}
+	for _, path := range s.events.Named(true) {
+		s.known.doubt(path)
+	}
 	list := files.List(ctx, s.globs, files.Look{Events: s.events, Skip: func(path []byte, inode uint64) bool {
 		return s.known.listed(path, inode) && to == names
 	}})
