@@ -40,7 +40,7 @@ test: lint ## lint, formatting, vet, and all tests with the race detector
 
 test-runners: ## the tests on job servers of Flink and Spark, where there is Java
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
-		set -x; go test -tags 'e2e runners' -timeout 30m -run '^(TestFlink|TestSpark)' ./cmd/cartstream ./deploy; \
+		set -x; go test -p 1 -tags 'e2e runners' -timeout 30m -run '^(TestFlink|TestSpark)' ./cmd/cartstream ./deploy; \
 	else \
 		echo 'Skipped: nothing is tested on Flink and Spark, because java or mvn is missing'; [ "$${CI:-}" != true ]; \
 	fi
