@@ -196,38 +196,55 @@ func (o *Options) runJob(ctx context.Context, control *runctl.Control, server *j
 			}
 			return nil
 		}
-		if over, err := untilIdle(control, ended); over {
-			return o.settle(ctx, job, err)
-		}
 	}
-	if err := o.cancel(ctx, job); err != nil {
+	over, err := o.afterwards(control, ended)
+	if !over {
+		if err := o.cancel(ctx, job); err != nil {
+			return err
+		}
+		err = <-ended
+	}
+	err = o.settle(ctx, job, err)
+	if over && control.Context().Err() == nil {
 		return err
 	}
-	if err := o.settle(ctx, job, <-ended); !errors.Is(err, jobserver.ErrCancelled) {
+	if !errors.Is(err, jobserver.ErrCancelled) {
 		slog.Debug("The job's end", "error", err)
 	}
 	return context.Cause(control.Context())
 }
 
-// idlePause is the time between two looks at what is in hand.
-const idlePause = 20 * time.Millisecond
+// The time between two looks at what is in hand, and that for which a job whose
+// workers begin nothing more is given to end.
+const (
+	idlePause = 20 * time.Millisecond
+	endBound  = 30 * time.Second
+)
 
-// untilIdle waits until nothing is in hand any more, or draining has taken too
-// long; or until the job has ended, which it reports with the job's end.
-func untilIdle(control *runctl.Control, ended <-chan error) (over bool, err error) {
+// afterwards waits, in a run that drains or has failed, until nothing is in hand
+// any more, and in one of which a job has an end until it has ended: then over
+// is true, and err the job's end. Jobs of Spark are not to be cancelled as they
+// end: one that is interrupted while it closes its context leaves that behind,
+// and the job server runs no other any more.
+func (o *Options) afterwards(control *runctl.Control, ended <-chan error) (over bool, err error) {
 	tick := time.NewTicker(idlePause)
 	defer tick.Stop()
-	for {
+	for control.Context().Err() == nil && !control.Idle() {
 		select {
 		case err := <-ended:
 			return true, err
 		case <-control.Context().Done():
-			return false, nil
 		case <-tick.C:
-			if control.Idle() {
-				return false, nil
-			}
 		}
+	}
+	if !o.AvailableNow && !o.microBatched() {
+		return false, nil
+	}
+	select {
+	case err := <-ended:
+		return true, err
+	case <-time.After(endBound):
+		return false, nil
 	}
 }
 

@@ -230,6 +230,9 @@ func (p *process) launch() {
 		close(p.ended)
 	}()
 	p.Cleanup(func() {
+		if p.Failed() {
+			p.Logf("what it said: %s", p)
+		}
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	})
