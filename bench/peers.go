@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -53,6 +54,14 @@ func (b *bench) besidePeers(ctx context.Context, spec dataSpec, what string) ([]
 			return nil, err
 		}
 		c.name = p.name
+		c.gaveUp = func(err error) {
+			b.say("  %s: %v", p.name, err)
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				err = exit
+			}
+			missing = append(missing, fmt.Sprintf("%s failed: %v", p.name, err))
+		}
 		candidates = append(candidates, c)
 	}
 	loads, err := b.turns(ctx, candidates...)
@@ -61,6 +70,9 @@ func (b *bench) besidePeers(ctx context.Context, spec dataSpec, what string) ([]
 	}
 	var measures []measure
 	for i, c := range candidates[1:] {
+		if loads[i+1] == nil {
+			continue
+		}
 		m := newRatio(fmt.Sprintf(what, number(float64(d.rows))), goal{}, rates(candidates[0].name, loads[0]), rates(c.name, loads[i+1]))
 		m.Note = c.note
 		measures = append(measures, m)

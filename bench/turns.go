@@ -18,6 +18,9 @@ type candidate struct {
 	// window, for a command that is cut short, tells how long it loaded: its rows
 	// are those of the table then, and no more than want.
 	window func(stdout []byte) (time.Duration, error)
+	// gaveUp, for a candidate that others can do without, takes the error with which
+	// it failed; it has no further turn then, and no loads.
+	gaveUp func(error)
 }
 
 // load is a turn of a candidate.
@@ -41,10 +44,19 @@ const perSecond = "rows/s"
 // the loads of each.
 func (b *bench) turns(ctx context.Context, candidates ...candidate) ([][]load, error) {
 	all := make([][]load, len(candidates))
+	gaveUp := make([]bool, len(candidates))
 	for round := range b.rounds {
 		for i, c := range candidates {
+			if gaveUp[i] {
+				continue
+			}
 			l, err := b.turn(ctx, c)
-			if err != nil {
+			switch {
+			case err != nil && c.gaveUp != nil && ctx.Err() == nil:
+				c.gaveUp(err)
+				gaveUp[i], all[i] = true, nil
+				continue
+			case err != nil:
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
 			b.say("  round %d of %d: %s: %.2f s, %s rows/s", round+1, b.rounds, c.name, l.wall.Seconds(), number(float64(l.rows)/l.wall.Seconds()))

@@ -105,16 +105,19 @@ func binaryFormats(params [][]byte) []int16 {
 
 // encodeFields is values as the fields of a tuple.
 func encodeFields(values [][]byte) string {
-	var fields []byte
+	return string(appendFields(nil, values))
+}
+
+func appendFields(dst []byte, values [][]byte) []byte {
 	for _, v := range values {
 		if v == nil {
-			fields = append(fields, 0xff, 0xff, 0xff, 0xff)
+			dst = append(dst, 0xff, 0xff, 0xff, 0xff)
 			continue
 		}
-		fields = binary.BigEndian.AppendUint32(fields, uint32(len(v)))
-		fields = append(fields, v...)
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		dst = append(dst, v...)
 	}
-	return string(fields)
+	return dst
 }
 
 // matches is the condition that a row t of the table has the key k. What is

@@ -42,7 +42,11 @@ type rejection struct {
 func (e *engine) load(b *batch, room *workspace) error {
 	start := time.Now()
 	keys := e.keys.enter(b, room)
-	defer e.keys.leave(keys)
+	committed := false
+	defer func() { e.keys.leave(keys, committed) }()
+	if ctx := e.control.Context(); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	var result *loadResult
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		b.tries++
@@ -51,6 +55,7 @@ func (e *engine) load(b *batch, room *workspace) error {
 	if err != nil {
 		return err
 	}
+	committed = true
 	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
 	return nil
@@ -91,6 +96,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		_ = tx.Rollback(ctx)
 	}()
 	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
+		return err
+	}
+	if err := e.inOrder(ctx, tx); err != nil {
 		return err
 	}
 	missing, err := a.claim(ctx, tx)

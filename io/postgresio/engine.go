@@ -25,7 +25,7 @@ type engine struct {
 	pool        *pgxpool.Pool
 	table       *table
 	totals      *totals
-	keys        keysInFlight
+	keys        *keysInFlight
 	presumption presumption
 	spare       spareRoom
 	files       fileIDs
@@ -123,7 +123,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields)}
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
@@ -207,7 +207,7 @@ func (e *engine) take() *batch {
 		e.changed.Wait()
 	}
 	b := e.open
-	e.open, e.urgent = &batch{id: uuid.New()}, false
+	e.open, e.urgent = &batch{id: uuid.New(), number: b.number + 1}, false
 	e.changed.Broadcast()
 	return b
 }
@@ -217,13 +217,12 @@ func (e *engine) take() *batch {
 func (e *engine) write() {
 	var room workspace
 	for b := e.take(); b != nil; b = e.take() {
-		committed := false
-		if e.control.Context().Err() == nil {
-			err := e.load(b, &room)
-			room.release()
-			if committed = err == nil; !committed {
-				e.control.Fail(err)
-			}
+		ended := e.control.Context().Err() != nil
+		err := e.load(b, &room)
+		room.release()
+		committed := err == nil
+		if !committed && !ended {
+			e.control.Fail(err)
 		}
 		for _, u := range b.units {
 			if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows

@@ -14,8 +14,16 @@ import (
 // before it, and loads them when that one has ended. Waiting goes from later to
 // earlier batches only, so it never goes in a circle.
 type keysInFlight struct {
-	mu   sync.Mutex
-	open []*batchKeys
+	mu      sync.Mutex
+	open    []*batchKeys
+	entered int        // batches so far
+	changed *sync.Cond // when one has entered
+}
+
+func newKeysInFlight() *keysInFlight {
+	k := &keysInFlight{}
+	k.changed = sync.NewCond(&k.mu)
+	return k
 }
 
 // batchKeys are the rows of a batch, by key.
@@ -23,36 +31,49 @@ type batchKeys struct {
 	// sorted has the rows in the order of their keys; rows of one key keep the
 	// order of files and lines.
 	sorted []entry
-	ended  chan struct{}
-	// before are closed when the batches end that began earlier and share a key
-	// with this one; not the batches themselves, whose rows are long gone while a
-	// later one waits.
-	before []<-chan struct{}
+	end    *batchEnd
+	// before are the ends of the batches that began earlier and share a key with
+	// this one; not the batches themselves, whose rows are long gone while a later
+	// one waits.
+	before []*batchEnd
 	// held has the keys that they share.
 	held map[key]bool
 }
 
+// batchEnd says that a batch has ended, and how.
+type batchEnd struct {
+	ended     chan struct{} // closed then
+	committed bool          // set before
+}
+
 // enter registers a batch's keys, in the room of the writer that loads it; leave
-// must follow when it has ended.
+// must follow when it has ended. Batches enter in their order, however long each
+// takes to be sorted.
 func (k *keysInFlight) enter(b *batch, w *workspace) *batchKeys {
-	own := &batchKeys{sorted: w.sortByKey(b), ended: make(chan struct{}), held: map[key]bool{}}
+	own := &batchKeys{sorted: w.sortByKey(b), end: &batchEnd{ended: make(chan struct{})}, held: map[key]bool{}}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for k.entered != b.number {
+		k.changed.Wait()
+	}
+	k.entered++
+	k.changed.Broadcast()
 	// Under the lock, because the room of a batch that has left is used again.
 	for _, e := range k.open {
 		if own.shared(e) {
-			own.before = append(own.before, e.ended)
+			own.before = append(own.before, e.end)
 		}
 	}
 	k.open = append(k.open, own)
 	return own
 }
 
-func (k *keysInFlight) leave(own *batchKeys) {
+func (k *keysInFlight) leave(own *batchKeys, committed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.open = slices.DeleteFunc(k.open, func(b *batchKeys) bool { return b == own })
-	close(own.ended)
+	own.end.committed = committed
+	close(own.end.ended)
 }
 
 // longestHold bounds a wait that goes on inside a transaction. An earlier
@@ -62,6 +83,11 @@ const longestHold = 5 * time.Second
 
 var errHeldTooLong = errors.New("waited too long for a batch with the same keys")
 
+// errNotBefore ends a batch whose rows would have come after others that are not
+// loaded in this run any more: the next one loads these, and they would be the
+// later ones then.
+var errNotBefore = errors.New("an earlier batch with the same keys was not committed")
+
 // wait returns when all batches that hold keys of this one have ended, or with
 // errHeldTooLong when atMost has passed; 0 is no bound.
 func (b *batchKeys) wait(ctx context.Context, atMost time.Duration) error {
@@ -70,9 +96,12 @@ func (b *batchKeys) wait(ctx context.Context, atMost time.Duration) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, atMost, errHeldTooLong)
 		defer cancel()
 	}
-	for _, ended := range b.before {
+	for _, before := range b.before {
 		select {
-		case <-ended:
+		case <-before.ended:
+			if !before.committed {
+				return errNotBefore
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

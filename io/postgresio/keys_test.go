@@ -1,9 +1,11 @@
 package postgresio
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 	"weak"
@@ -77,18 +79,18 @@ func wantNoRowsUndone(w *world, inserted int64) {
 // its rows: else a load with duplicates in every batch keeps all of its rows in
 // memory.
 func TestBatchThatHasEndedIsLetGo(t *testing.T) {
-	batchOf := func() *batch {
+	batchOf := func(number int) *batch {
 		u := &unit{rows: []row{{key: intKey(7)}}}
-		return &batch{units: []*unit{u}, rows: 1}
+		return &batch{number: number, units: []*unit{u}, rows: 1}
 	}
-	var k keysInFlight
-	first := k.enter(batchOf(), &workspace{})
+	k := newKeysInFlight()
+	first := k.enter(batchOf(0), &workspace{})
 	ended := weak.Make(first)
-	second := k.enter(batchOf(), &workspace{})
+	second := k.enter(batchOf(1), &workspace{})
 	if len(second.before) != 1 {
 		t.Fatalf("the second batch has %d before it, want the one that shares its key", len(second.before))
 	}
-	k.leave(first)
+	k.leave(first, true)
 	runtime.GC()
 	if ended.Value() != nil {
 		t.Error("the first batch has ended, and the second keeps it")
@@ -136,5 +138,35 @@ func TestSpareRoom(t *testing.T) {
 	s.give(&unit{rows: make([]row, 1)})
 	if len(s.free) != 0 {
 		t.Error("the room of a small unit was kept")
+	}
+}
+
+// Batches enter in the order in which they were filled, whichever is sorted
+// first; a batch whose keys are in one that was not committed is not loaded.
+func TestBatchesEnterInOrder(t *testing.T) {
+	for range 50 {
+		k := newKeysInFlight()
+		batches := make([]*batchKeys, 3)
+		var entering sync.WaitGroup
+		for number := len(batches) - 1; number >= 0; number-- {
+			u := &unit{rows: []row{{key: intKey(7)}}}
+			entering.Go(func() {
+				batches[number] = k.enter(&batch{number: number, units: []*unit{u}, rows: 1}, &workspace{})
+			})
+		}
+		entering.Wait()
+		for number, b := range batches {
+			if len(b.before) != number {
+				t.Fatalf("batch %d waits for %d others", number, len(b.before))
+			}
+		}
+		k.leave(batches[0], true)
+		if err := batches[1].wait(t.Context(), time.Minute); err != nil {
+			t.Errorf("after one that was committed: %v", err)
+		}
+		k.leave(batches[1], false)
+		if err := batches[2].wait(t.Context(), time.Minute); !errors.Is(err, errNotBefore) {
+			t.Errorf("after one that was not: got %v, want %v", err, errNotBefore)
+		}
 	}
 }

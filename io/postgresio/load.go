@@ -38,18 +38,16 @@ const maxBatchUnits = 5_000
 
 // loadOptions are serialised with the DoFn.
 type loadOptions struct {
-	Run         string
-	Database    Database
-	Table       string
-	KeyColumns  []string
-	Upsert      *Upsert // nil: a row that is there stays as it is
-	Connections int
-	// connectionsSet tells that Connections is not the default.
-	connectionsSet bool
-	FlushRecords   int
-	FlushBytes     int
-	FlushAge       time.Duration
-	RetryFor       time.Duration
+	Run          string
+	Database     Database
+	Table        string
+	KeyColumns   []string
+	Upsert       *Upsert // nil: a row that is there stays as it is
+	Connections  int
+	FlushRecords int
+	FlushBytes   int
+	FlushAge     time.Duration
+	RetryFor     time.Duration
 }
 
 // Option configures Load.
@@ -71,11 +69,8 @@ func WithKey(columns ...string) Option { return func(o *loadOptions) { o.KeyColu
 // count a row whose key is there and leave it out.
 func WithUpsert(u Upsert) Option { return func(o *loadOptions) { o.Upsert = &u } }
 
-// WithConnections sets how many batches are loaded at once, 2 by default, and
-// 1 for upserts that go by the order of the records.
-func WithConnections(n int) Option {
-	return func(o *loadOptions) { o.Connections, o.connectionsSet = n, true }
-}
+// WithConnections sets how many batches are loaded at once, 2 by default.
+func WithConnections(n int) Option { return func(o *loadOptions) { o.Connections = n } }
 
 // WithFlush bounds a batch: it is loaded when it has this many records, rows or
 // dead letters, or when its first range has waited for age.
@@ -114,13 +109,6 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	}
 	if _, err := ParseTable(table); err != nil {
 		panic("postgresio.Load: " + err.Error())
-	}
-	ordered := o.Upsert != nil && o.Upsert.Version == ""
-	switch {
-	case ordered && !o.connectionsSet:
-		o.Connections = 1
-	case ordered && o.Connections > 1:
-		panic("postgresio.Load: " + errOrderedConnections.Error())
 	}
 	if o.Connections < 1 || o.FlushRecords < 1 {
 		panic("postgresio.Load: connections and flush records must be 1 or more")

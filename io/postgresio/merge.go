@@ -41,6 +41,23 @@ func (g *group) play(rule *mergeRule, set bool) (winner *row) {
 	return winner
 }
 
+// choose sets the winner. The outcome of a row that is alone with its key and is
+// not to be written is set too: most are alone, and looking at each once more takes
+// as long as all of this.
+func (g *group) choose(rule *mergeRule) {
+	if len(g.rows) > 1 {
+		g.winner = g.play(rule, false)
+		return
+	}
+	r := g.rows[0].row
+	switch o := rule.judge(g.exists, g.version, r); o {
+	case inserted, updated:
+		g.winner = r
+	default:
+		g.winner, r.outcome = nil, o
+	}
+}
+
 // drop takes a row out that PostgreSQL refused.
 func (g *group) drop(refused *row) {
 	rest := make([]entry, 0, len(g.rows)-1)
@@ -142,7 +159,7 @@ func (a *attempt) winners(groups []*group) (absent, present []*row) {
 	rule := &a.e.table.rule
 	absent = make([]*row, 0, len(groups))
 	for _, g := range groups {
-		g.winner = g.play(rule, false)
+		g.choose(rule)
 		if g.winner != nil && g.winner == g.missed {
 			a.reject(g.winner, &pgconn.PgError{Message: "the row was not stored, without an error: a trigger of the table left it out"})
 		}
@@ -169,7 +186,7 @@ func (a *attempt) settle(groups []*group) (again []*group) {
 			if g.drop(g.winner); len(g.rows) > 0 {
 				again = append(again, g)
 			}
-		default:
+		case len(g.rows) > 1:
 			g.play(&a.e.table.rule, true)
 		}
 	}

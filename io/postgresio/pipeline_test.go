@@ -117,11 +117,8 @@ func TestRunThatHasFailedTakesNothingIn(t *testing.T) {
 
 func TestOptionsThatMakeNoSensePanicWhenTheGraphIsBuilt(t *testing.T) {
 	for name, build := range map[string]func(s beam.Scope, records beam.PCollection){
-		"table":       func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "a.b.c") },
-		"connections": func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "t", WithConnections(0)) },
-		"order": func(s beam.Scope, r beam.PCollection) {
-			Load[item](s, r, "t", WithUpsert(Upsert{}), WithConnections(2))
-		},
+		"table":         func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "a.b.c") },
+		"connections":   func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "t", WithConnections(0)) },
 		"flush records": func(s beam.Scope, r beam.PCollection) { Load[item](s, r, "t", WithFlush(0, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {

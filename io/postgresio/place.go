@@ -198,6 +198,7 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 		formats = []int16{1, 1}
 	}
 	found := make([]bool, len(asked))
+	var versions []byte // all of them
 	result := a.conn.PgConn().ExecParams(ctx, sql, params, nil, binaryFormats(params), formats)
 	for result.NextRow() {
 		values := result.Values()
@@ -205,7 +206,9 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 		found[place] = true
 		var version []byte
 		if len(values) > 1 {
-			version = []byte(encodeFields(values[1:]))
+			start := len(versions)
+			versions = appendFields(versions, values[1:])
+			version = versions[start:len(versions):len(versions)]
 		}
 		asked[place].saw(true, version)
 		a.surprised = a.surprised || !a.e.presumption.remembers(asked[place].rows[0].key)

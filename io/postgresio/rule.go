@@ -2,7 +2,6 @@ package postgresio
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +16,8 @@ type Upsert struct {
 	Columns []string
 	// Version is a column that grows with each version of a row: a row is
 	// overwritten by a newer one only, in whatever order they come. Without one,
-	// the last record in the order of files and lines wins, which takes a single
-	// connection, and a runner that keeps the order.
+	// the last record in the order of files and lines wins, which takes a runner
+	// that keeps the order.
 	Version string
 }
 
@@ -166,9 +165,6 @@ func (k *tableKey) has(name string) bool {
 func placeOf(fields []field, name string) int {
 	return slices.IndexFunc(fields, func(f field) bool { return f.column == name })
 }
-
-var errOrderedConnections = errors.New("upserts without a version column go by the order of the records, which one connection keeps and several don't; " +
-	"name a version column, or use one connection")
 
 // updateList is the SET list that takes the columns from k, from c<first> on.
 func (m *mergeRule) updateList(first int) string {

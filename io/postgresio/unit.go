@@ -91,9 +91,11 @@ func (u *unit) bytes() int {
 type batch struct {
 	// id is the load's id in the ledger. It stays the same in every attempt,
 	// so that a commit whose reply was lost is recognised.
-	id    uuid.UUID
-	units []*unit
-	bytes int
+	id uuid.UUID
+	// number is its place among the batches of the run, from 0.
+	number int
+	units  []*unit
+	bytes  int
 	// tries counts the attempts to load it.
 	tries int
 	// rows are the records that are to become rows; the others are dead letters.

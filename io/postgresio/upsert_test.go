@@ -188,10 +188,11 @@ func TestUpsertOfArrays(t *testing.T) {
 // TestUpsertWithoutVersion has the last record in the order of files and lines
 // win, however it falls into batches, and counts as if each were written.
 func TestUpsertWithoutVersion(t *testing.T) {
-	for _, rows := range []int{1, 7, 1000} {
-		t.Run(fmt.Sprintf("batches of %d", rows), func(t *testing.T) {
+	for _, c := range []struct{ rows, connections int }{{1, 1}, {1, 4}, {7, 1}, {7, 4}, {40, 4}, {1000, 2}} {
+		t.Run(fmt.Sprintf("batches of %d, connections %d", c.rows, c.connections), func(t *testing.T) {
+			rows := c.rows
 			w := newWorld(t, stockTable)
-			s := newSink[stock](w, "stock", WithUpsert(Upsert{}), WithFlush(rows, time.Hour))
+			s := newSink[stock](w, "stock", WithUpsert(Upsert{}), WithFlush(rows, time.Hour), WithConnections(c.connections))
 			random := rand.New(rand.NewPCG(1, uint64(rows)))
 			last := map[int32]string{}
 			var all []*record.Record[stock]
