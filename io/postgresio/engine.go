@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -221,7 +222,7 @@ func (e *engine) write() {
 		err := e.load(b, &room)
 		room.release()
 		committed := err == nil
-		if !committed && !ended {
+		if !committed && !ended && !errors.Is(err, errNotBefore) { // the earlier batch's own error is the reason
 			e.control.Fail(err)
 		}
 		for _, u := range b.units {
