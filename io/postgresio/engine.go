@@ -32,6 +32,7 @@ type engine struct {
 	files       fileIDs
 	columns     []string // of the tuples, in order; set once
 	order       orderLock
+	lineage     *lineage
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -39,6 +40,7 @@ type engine struct {
 	since    time.Time // when the open batch got its first unit
 	urgent   bool      // the open batch is wanted now
 	closed   bool
+	era      int64 // of the caches
 	writers  sync.WaitGroup
 	refcount int
 	end      sync.Once
@@ -124,7 +126,8 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight(),
+		lineage: lineageOf(opts.Run, opts.Database)}
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
