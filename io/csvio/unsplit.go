@@ -27,7 +27,7 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	if err := next(); err != nil {
 		return unlessDraining(err)
 	}
-	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true}
+	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true, Era: whole.Era}
 	in := newStream(src, f.dialect)
 	defer in.close()
 	sp := newSplitter(src, f, fn.schema, proto)

@@ -28,7 +28,7 @@ type attempt struct {
 	room    *workspace
 	era     int64               // the history of the database that caches are of
 	ids     map[*unit]uuid.UUID // the ledger's id of each unit's file
-	claimed map[*unit]bool  // the ranges this attempt loads
+	claimed map[*unit]bool      // the ranges this attempt loads
 	// rejected are the rows that PostgreSQL refused, with its reason.
 	rejected []rejection
 	// surprised tells that the table had keys that the run does not remember.

@@ -198,6 +198,13 @@ func judgedAt(r *record.Range) *time.Time {
 	return &t
 }
 
+// isVoid reports whether a unit of ordered upserts was read in an earlier era: files
+// before it may be missing now, and are loaded first. The watcher hands its file on
+// again.
+func (a *attempt) isVoid(u *unit) bool {
+	return a.e.table.rule.ordered() && u.source.Era != 0 && u.source.Era != a.era
+}
+
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
 func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
@@ -209,7 +216,7 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
-		if !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
+		if u.void = a.isVoid(u); u.void || !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
 			continue
 		}
 		wanted[k] = u

@@ -27,6 +27,9 @@ type Work struct {
 	// Done holds the ranges that are in the ledger, in ascending order. They are
 	// not loaded again.
 	Done []DoneRange
+	// Era is the history of the database in which Done was read; 0 when that is not
+	// known. It changes when the database is restored or fails over.
+	Era int64
 }
 
 // DoneRange is a range of a file version that is in the ledger.
@@ -94,6 +97,8 @@ type Range struct {
 	// file's own bytes were read for it: for those who tell how far a load is.
 	// The shares of a file, and of what fails it, add up to its size.
 	Share int64
+	// Era is Work's.
+	Era int64
 }
 
 // Bytes returns how many bytes of its file the range stands for.
