@@ -66,13 +66,15 @@ create trigger count_deletion after delete on cartstream.ranges
 create trigger count_truncation after truncate on cartstream.ranges
     for each statement execute function cartstream.count_deletion();
 
--- The table that was loaded, by its oid, and how many rows it had when it was
--- last counted and how many were inserted since: a table that was replaced,
--- truncated or emptied in part is reported.
+-- The table that was loaded, by its oid, and how many rows it lacked of those that
+-- were inserted when it was last counted: a table that was replaced or truncated is
+-- reported once.
 create table cartstream.target_tables (
     table_name text primary key,
     table_oid oid not null,
-    row_count bigint not null,
+    -- a digest of the numbers of its files, which TRUNCATE changes
+    files text not null,
+    missing_rows bigint not null,
     counted_at timestamptz not null default clock_timestamp()
 );
 
