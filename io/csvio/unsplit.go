@@ -34,9 +34,14 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.win.keep = newKeeper(f.limits)
 	var told int64 // of the file's bytes, by the ranges that were handed on
-	sp.send = func(r record.Range) error {
+	sp.send = func(r record.Range) (err error) {
 		if r.Share = in.taken() - told; r.Last {
 			r.Share = whole.File.Size - told
+		}
+		if r.Last && r.Failure == nil {
+			if r.Hash, err = in.hash(ctx); err != nil {
+				return err
+			}
 		}
 		if !isDone(whole.Done, &r) {
 			told += r.Share
