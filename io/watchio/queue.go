@@ -58,6 +58,7 @@ func (q *queue) drop(path string) (size int64, ok bool) {
 	c, ok := q.current[key]
 	delete(q.current, key)
 	q.bytes -= c.size
+	q.compact()
 	return c.size, ok
 }
 
