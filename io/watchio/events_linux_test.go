@@ -334,16 +334,16 @@ func TestArrivalTakesItsPlaceInTheBacklog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := followed(t, "*.csv", WithMaxFilesPerTrigger(1), WithLatestFirst(c.latest))
-			names, full := w.fn.poller.names, w.fn.poller.full
 			var want []record.File
 			for i := range 4 {
-				want = append(want, moveIn(t, filepath.Join(w.dir, fmt.Sprint(i, ".csv")), "x", i))
+				want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
 			}
 			if c.latest {
 				slices.Reverse(want)
 			}
-			w.quiet()
-			w.want(want[0])
+			w.fn.poller.full = pace{} // a listing finds them
+			w.poll(want[0])
+			names, full := w.fn.poller.names, w.fn.poller.full
 			comes := moveIn(t, filepath.Join(w.dir, "comes.csv"), "x", c.age)
 			eventually(t, "the event", w.fn.poller.events.Arrived)
 			for _, f := range slices.Insert(want, c.place, comes)[1:] {
@@ -352,11 +352,4 @@ func TestArrivalTakesItsPlaceInTheBacklog(t *testing.T) {
 			w.wantListings(names, full)
 		})
 	}
-}
-
-// quiet returns when all that has happened so far is told.
-func (w *watcher) quiet() {
-	w.t.Helper()
-	w.mark("mark.txt.csv")
-	remove(w.t, w.dir, "mark.txt.csv")
 }

@@ -47,8 +47,8 @@ func checkQueue(t *testing.T, q *queue, model map[string]record.File, s settings
 		}
 	}
 	slices.SortFunc(want, s.order())
-	if q.len() != len(want) || q.bytes != bytes || len(q.heap.files) > 2*len(want)+64 {
-		t.Fatalf("%d files of %d bytes, and %d entries; want %d of %d", q.len(), q.bytes, len(q.heap.files), len(want), bytes)
+	if q.len() != len(want) || q.bytes != bytes || len(q.heap.entries) > 2*len(want)+64 {
+		t.Fatalf("%d files of %d bytes, and %d entries; want %d of %d", q.len(), q.bytes, len(q.heap.entries), len(want), bytes)
 	}
 	n := min(3, len(want))
 	if got := q.ahead(3); !slices.Equal(got, want[:n]) {
