@@ -66,6 +66,25 @@ func checkQueue(t *testing.T, q *queue, model map[string]record.File, s settings
 	}
 }
 
+// Going through very many files for each that is due would take all of the time.
+func TestManyWaitingFilesAreTakenTogether(t *testing.T) {
+	const files = 10_000
+	now := time.Now()
+	var w waiting
+	for i := range files {
+		w.put(wait{file: record.File{Path: fmt.Sprint(i)}, until: now.Add(time.Duration(i) * time.Microsecond)})
+	}
+	taken, times := 0, 0
+	for taken < files {
+		now = now.Add(w.rest(now, time.Hour))
+		taken += len(w.take(now, false))
+		times++
+	}
+	if times > 3 {
+		t.Errorf("10,000 files that are due within 10 ms were gone through %d times", times)
+	}
+}
+
 func TestWaitingFilesAreTakenInTheirTime(t *testing.T) {
 	now := time.Now()
 	var w waiting
