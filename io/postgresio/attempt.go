@@ -50,7 +50,14 @@ func (e *engine) load(b *batch, room *workspace) error {
 	var result *loadResult
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		b.tries++
-		return e.try(ctx, b, keys, room, start, &result)
+		if b.tries > 1 {
+			if err := keys.wait(ctx, 0); err != nil {
+				return err
+			}
+		}
+		err := e.inShape(ctx, func() error { return e.try(ctx, b, keys, room, start, &result) })
+		b.raised.note(err)
+		return err
 	})
 	if err != nil {
 		return err
@@ -58,6 +65,7 @@ func (e *engine) load(b *batch, room *workspace) error {
 	committed = true
 	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
+	e.countRejected(b, result)
 	return nil
 }
 
@@ -68,11 +76,6 @@ const rollbackBound = 5 * time.Second
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, start time.Time, result **loadResult) error {
-	if b.tries > 1 {
-		if err := keys.wait(ctx, 0); err != nil {
-			return err
-		}
-	}
 	pooled, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -99,6 +102,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return err
 	}
 	if err := e.inOrder(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.confirmShape(ctx); err != nil {
 		return err
 	}
 	missing, err := a.claim(ctx, tx)

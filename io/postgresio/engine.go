@@ -32,6 +32,11 @@ type engine struct {
 	files       fileIDs
 	columns     []string // of the tuples, in order; set once
 	order       orderLock
+	fields      []field
+	// shaping is read-locked while a batch is loaded, and locked while the table's
+	// shape is replaced.
+	shaping  sync.RWMutex
+	rejected rejectedFiles
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -124,11 +129,14 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight()}
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
 		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
+		if err == nil {
+			err = e.table.checkKind(opts.AllowUnlogged)
+		}
 		return err
 	})
 	if err != nil {

@@ -26,6 +26,8 @@ type table struct {
 	candidates []keyCandidate
 	key        tableKey
 	rule       mergeRule
+	shape      shape
+	kind       kind
 }
 
 // column is a column of the target.
@@ -40,6 +42,8 @@ type column struct {
 	typeName string
 	// exactName has length and precision, for types that round what is stored.
 	exactName string
+	// declared is the type as the table's DDL has it.
+	declared string
 	// generated columns can't be written; required ones must be.
 	generated, required bool
 	// primary tells that the column is of the primary key.
@@ -109,6 +113,7 @@ select a.attname, a.atttypid,
 		else t.oid end::oid,
 	format_type(a.atttypid, -1),
 	format_type(a.atttypid, case when t.typcategory not in ('S', 'E') then a.atttypmod else -1 end),
+	format_type(a.atttypid, a.atttypmod),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
@@ -148,7 +153,7 @@ func inspect(ctx context.Context, db querier, name string, keyColumns []string, 
 
 // relationKinds names what can stand where a table should: pg_class.relkind.
 var relationKinds = map[string]string{
-	"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type", "i": "an index", "I": "an index",
+	"v": "a view", "m": "a materialized view", "S": "a sequence", "c": "a type", "i": "an index", "I": "an index",
 }
 
 // findTable reads what the catalog has of a table.
@@ -157,29 +162,10 @@ func findTable(ctx context.Context, db querier, name string, keyColumns []string
 	if err != nil {
 		return nil, err
 	}
-	var oid uint32
-	var schema, relation, kind string
-	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
-	if errors.Is(err, pgx.ErrNoRows) {
+	t, err := readTable(ctx, db, name)
+	if errors.Is(err, errNoTable) {
 		return nil, missingTable(ctx, db, id, fields, keyColumns)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if kind != "r" && kind != "p" {
-		return nil, fmt.Errorf("%s is %s, no table; rows can be loaded into tables and partitioned tables", id.Sanitize(), relationKinds[kind])
-	}
-	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
-	rows, _ := db.Query(ctx, columnsSQL, oid)
-	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
-	})
-	if err != nil {
-		return nil, err
-	}
-	t.candidates, err = keysOf(ctx, db, oid)
 	return t, err
 }
 
@@ -328,6 +314,9 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 		}
 		unfit := t.match(fields, o.KeyColumns, o.Upsert)
 		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
-		return errors.Join(unfit, mistyped, t.checkUnwritten(fields))
+		if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields), t.checkKind(o.AllowUnlogged)); err != nil {
+			return err
+		}
+		return t.checkUpdates(ctx, pool)
 	})
 }
