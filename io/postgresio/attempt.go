@@ -179,6 +179,9 @@ func (a *attempt) result() *loadResult {
 		}
 	}
 	r.touched = int64(len(touched))
+	if n := len(a.rejected); n > 0 {
+		r.rejection = rejectionFault(a.rejected[n-1].reason, a.e.table.relation).Message
+	}
 	return r
 }
 

@@ -133,10 +133,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
-		if err == nil {
-			err = e.table.checkKind(opts.AllowUnlogged)
-		}
+		e.table, err = inspect(ctx, pool, opts, fields)
 		return err
 	})
 	if err != nil {

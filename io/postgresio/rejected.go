@@ -83,8 +83,8 @@ func (u *unit) rejectedByDatabase() (n int64) {
 
 func (e *engine) tooManyRejected(names []string, r *loadResult) error {
 	reason := ""
-	if len(r.hopeless) > 0 {
-		reason = fmt.Sprintf(", the last with: %s", r.hopeless[len(r.hopeless)-1].fault.Message)
+	if r.rejection != "" {
+		reason = ", the last with: " + r.rejection
 	}
 	return fmt.Errorf("PostgreSQL rejected every record of %d files in a row (%s) for the table %s%s. Their records are dead letters; further files stay pending. "+
 		"Check the table, its triggers and constraints, and start the run again; touch these files to load them again. "+

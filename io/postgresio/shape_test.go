@@ -278,4 +278,3 @@ func BenchmarkConfirmShape(b *testing.B) {
 		}
 	}
 }
-

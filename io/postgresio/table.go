@@ -140,14 +140,17 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// inspect reads the catalog and matches the fields with it. keyColumns may be
-// empty: then the key is the primary key, or another one that the fields write.
-func inspect(ctx context.Context, db querier, name string, keyColumns []string, upsert *Upsert, fields []field) (*table, error) {
-	t, err := findTable(ctx, db, name, keyColumns, fields)
+// inspect reads the catalog and matches the fields with it. Without key columns,
+// the key is the primary key, or another one that the fields write.
+func inspect(ctx context.Context, db querier, o loadOptions, fields []field) (*table, error) {
+	t, err := findTable(ctx, db, o.Table, o.KeyColumns, fields)
 	if err != nil {
 		return nil, err
 	}
-	err = t.match(fields, keyColumns, upsert)
+	if err := t.checkKind(o.AllowUnlogged); err != nil {
+		return nil, err
+	}
+	err = t.match(fields, o.KeyColumns, o.Upsert)
 	return t, err
 }
 
@@ -312,9 +315,12 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 		if err != nil {
 			return err
 		}
+		if err := t.checkKind(o.AllowUnlogged); err != nil {
+			return err
+		}
 		unfit := t.match(fields, o.KeyColumns, o.Upsert)
 		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
-		if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields), t.checkKind(o.AllowUnlogged)); err != nil {
+		if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields)); err != nil {
 			return err
 		}
 		return t.checkUpdates(ctx, pool)

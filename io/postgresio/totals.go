@@ -33,6 +33,8 @@ type loadResult struct {
 	bytes, lost        int64
 	failed, unreadable []*unit
 	hopeless           []*hopeless
+	// rejection is PostgreSQL's reason for the last row that it rejected.
+	rejection string
 	// surprised tells that the table had keys that the run does not remember.
 	surprised bool
 }
