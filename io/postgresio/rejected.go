@@ -87,7 +87,7 @@ func (e *engine) tooManyRejected(names []string, r *loadResult) error {
 		reason = ", the last with: " + r.rejection
 	}
 	return fmt.Errorf("PostgreSQL rejected every record of %d files in a row (%s) for the table %s%s. Their records are dead letters; further files stay pending. "+
-		"Check the table, its triggers and constraints, and start the run again; touch these files to load them again. "+
+		"Check the table, its triggers and constraints, and start the run again; to load these files again, copy them under other names. "+
 		"postgres.max_rejected_files sets how many such files end a run, 0 turns it off",
 		len(names), strings.Join(names, ", "), e.table.name, reason)
 }
