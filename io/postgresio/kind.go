@@ -14,6 +14,8 @@ import (
 // exactly once.
 type kind struct {
 	temporary bool
+	// lockable says that the role may lock the table as COPY does.
+	lockable bool
 	// role is the one that loads, and rowSecurity says that policies apply to it.
 	role        string
 	rowSecurity bool
@@ -26,7 +28,7 @@ type kind struct {
 
 // kindColumns reads the kind of the relation c.
 const kindColumns = `
-c.relpersistence = 't', current_user::text, row_security_active(c.oid),
+c.relpersistence = 't', has_table_privilege(c.oid, 'insert'), current_user::text, row_security_active(c.oid),
 coalesce((select array_agg(r.rulename::text order by r.rulename) from pg_rewrite r
 	where r.ev_class = c.oid and r.ev_type in ('2', '3') and r.ev_enabled in ('O', 'A')), '{}'),
 coalesce((select array_agg(p.oid::regclass::text order by p.oid) from pg_partition_tree(c.oid) l join pg_class p on p.oid = l.relid

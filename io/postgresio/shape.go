@@ -38,6 +38,11 @@ const shapeHash = `hashtextextended(concat_ws('|', c.relnamespace, c.relname, c.
 	case when c.relhasrules then (select string_agg(concat_ws(',', r.oid, r.ev_type, r.ev_enabled), ';' order by r.oid) from pg_rewrite r where r.ev_class = c.oid) end
 ), 0)`
 
+// lockSQL takes the lock that COPY takes. Without it the transaction would take a
+// weaker one first, and a migration that creates an index and then alters the table
+// would deadlock with it. A role with rights on columns only may not ask for it.
+func (t *table) lockSQL() string { return "lock table only " + t.quoted + " in row exclusive mode" }
+
 // confirmSQL returns the shape of the table. That it names the table takes an
 // ACCESS SHARE lock, which keeps out whatever changes the shape until the
 // transaction ends; the catalog is read after the lock is there.
@@ -52,17 +57,24 @@ var errShapeChanged = errors.New("the table was changed while it was loaded")
 // knows it. It comes first in a transaction, before anything is written.
 func (a *attempt) confirmShape(ctx context.Context) error {
 	t := a.e.table
-	result := a.conn.PgConn().ExecParams(ctx, t.confirmSQL(), [][]byte{[]byte(t.quoted)}, nil, nil, []int16{1, 1}).Read()
+	batch := &pgconn.Batch{} // one round trip
+	if t.kind.lockable {
+		batch.ExecParams(t.lockSQL(), nil, nil, nil, nil)
+	}
+	batch.ExecParams(t.confirmSQL(), [][]byte{[]byte(t.quoted)}, nil, nil, []int16{1, 1})
+	results, err := a.conn.PgConn().ExecBatch(ctx, batch).ReadAll()
 	var pg *pgconn.PgError
 	switch {
-	case errors.As(result.Err, &pg) && isUndefined(pg.Code):
+	case errors.As(err, &pg) && isUndefined(pg.Code):
 		return errShapeChanged
-	case result.Err != nil:
-		return result.Err
-	case len(result.Rows) != 1:
+	case err != nil:
+		return err
+	}
+	rows := results[len(results)-1].Rows
+	if len(rows) != 1 {
 		return errShapeChanged
 	}
-	is := shape{binary.BigEndian.Uint32(result.Rows[0][0]), int64(binary.BigEndian.Uint64(result.Rows[0][1]))}
+	is := shape{binary.BigEndian.Uint32(rows[0][0]), int64(binary.BigEndian.Uint64(rows[0][1]))}
 	if is != t.shape {
 		return errShapeChanged
 	}
@@ -250,7 +262,7 @@ func readTable(ctx context.Context, db querier, name string) (*table, error) {
 	k := &t.kind
 	err = db.QueryRow(ctx, `select c.oid, `+shapeHash+`, n.nspname, c.relname, c.relkind::text, `+kindColumns+`
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)`, id.Sanitize()).
-		Scan(&t.shape.oid, &t.shape.hash, &schema, &t.relation, &relkind, &k.temporary, &k.role, &k.rowSecurity, &k.rules, &k.foreign, &k.unlogged)
+		Scan(&t.shape.oid, &t.shape.hash, &schema, &t.relation, &relkind, &k.temporary, &k.lockable, &k.role, &k.rowSecurity, &k.rules, &k.foreign, &k.unlogged)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errNoTable

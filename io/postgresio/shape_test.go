@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cartstream/cartstream/internal/pgtest"
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/decimal"
 )
@@ -177,6 +178,46 @@ func TestBatchThatWaitsForChangeSeesIt(t *testing.T) {
 	}
 }
 
+// TestMigrationIsNotDisturbed has a migration create an index and then alter
+// the table, while a batch is loaded.
+func TestMigrationIsNotDisturbed(t *testing.T) {
+	w := newWorld(t, fmt.Sprintf(shapedTable, "items"))
+	s := newSink[shaped](w, "items")
+	migration := begin(w)
+	execIn(w, migration, "create index on items (n)")
+	done := inBackground(func() error { return s.bundle(wholeRange[shaped](testFile("a.csv"), shapedOf(0))...) })
+	waitForLock(w)
+	execIn(w, migration, "alter table items add shop text")
+	if err := migration.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	wantSound(w, "items", 1)
+}
+
+// TestRoleWithRightsOnColumnsLoads has rights on the columns that are written,
+// and none on the table.
+func TestRoleWithRightsOnColumnsLoads(t *testing.T) {
+	url := pgtest.Database(t)
+	w := worldAt(t, url, fmt.Sprintf(shapedTable, "items"))
+	role := roleOf(w, "loader")
+	w.exec(`grant usage on schema cartstream to "` + role + `"`)
+	w.exec(`grant select, insert on all tables in schema cartstream to "` + role + `"`)
+	w.exec(`grant select (id, n, name, price, at), insert (id, n, name, price, at), update (n, name, price, at) on items to "` + role + `"`)
+	db := SetURL(t.Name()+" as loader", asRole(t, url, role, "p"))
+	upsert := WithUpsert(Upsert{})
+	if err := Check[shaped](t.Context(), db, "items", upsert); err != nil {
+		t.Fatal(err)
+	}
+	s := newSink[shaped](w, "items", WithDatabase(db), upsert)
+	s.load(wholeRange[shaped](testFile("a.csv"), shapedOf(0), shapedOf(1))...)
+	w.exec("alter table items add shop text")
+	s.load(wholeRange[shaped](testFile("b.csv"), shapedOf(1), shapedOf(2))...)
+	wantSound(w, "items", 3)
+}
+
 func wantStop(t *testing.T, err error, says []string) {
 	t.Helper()
 	if len(says) == 0 && err != nil {
@@ -271,6 +312,9 @@ func BenchmarkConfirmShape(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer conn.Release()
+	if _, err := conn.Exec(b.Context(), "begin"); err != nil {
+		b.Fatal(err)
+	}
 	a := &attempt{e: fn.engine, conn: conn.Conn()}
 	for b.Loop() {
 		if err := a.confirmShape(b.Context()); err != nil {
