@@ -134,6 +134,9 @@ func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
 	if err := a.loadRows(ctx); err != nil {
 		return err
 	}
+	if err := a.checkRaised(); err != nil {
+		return err
+	}
 	if err := a.writeDeadLetters(ctx, tx); err != nil {
 		return err
 	}

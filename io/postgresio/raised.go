@@ -11,12 +11,19 @@ import (
 // says that the server or another transaction is the reason (40001, 53100,
 // 57014 …). What PostgreSQL itself reports by them passes, and is retried until
 // it does. What a trigger raises by them may pass as well, so the batch is tried
-// a few times; if the same SQLSTATE comes again and again, the rows are tried
-// apart, and the one for which it is raised even then becomes a dead letter.
+// a few times. If the same SQLSTATE comes again and again, the rows are tried
+// apart, and the one for which it is raised even then becomes a dead letter:
+// at once where other rows of the batch are stored, and after some more tries
+// where none is, because then it may be the server after all.
 
-// triesBeforeApart is how many tries of a batch may end with one SQLSTATE that
-// a trigger raised, before its rows are tried apart.
-const triesBeforeApart = 3
+const (
+	// triesBeforeApart is how many tries of a batch may end with one SQLSTATE that
+	// a trigger raised, before its rows are tried apart.
+	triesBeforeApart = 3
+	// triesBeforeAllDead is how many it takes before all of its rows may become
+	// dead letters for it: a minute and a half.
+	triesBeforeAllDead = 8
+)
 
 // raisedErrors counts the latest tries of a batch that ended with the same SQLSTATE,
 // raised by a trigger.
@@ -54,4 +61,17 @@ func (a *attempt) rowFault(err error) (*pgconn.PgError, bool) {
 		return reason, is
 	}
 	return reason, !isTransientState(reason.Code) || a.batch.raised.times >= triesBeforeApart
+}
+
+// checkRaised returns an error that is retried where no row of the batch was
+// stored and a trigger raised what may pass.
+func (a *attempt) checkRaised() error {
+	if a.batch.raised.times < triesBeforeApart || a.batch.raised.times >= triesBeforeAllDead {
+		return nil
+	}
+	i := slices.IndexFunc(a.rejected, func(r rejection) bool { return isRaised(r.reason) && isTransientState(r.reason.Code) })
+	if i < 0 || slices.ContainsFunc(a.keys.sorted, func(e entry) bool { return e.row.outcome == inserted || e.row.outcome == updated }) {
+		return nil
+	}
+	return a.rejected[i].reason
 }

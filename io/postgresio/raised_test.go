@@ -20,7 +20,6 @@ func TestRowForWhichATriggerRaisesIsADeadLetter(t *testing.T) {
 			rows int
 			bad  func(i int) bool
 		}{
-			{"the only row", 1, func(int) bool { return true }},
 			{"one row", 300, func(i int) bool { return i == 17 }},
 			{"some rows", 300, func(i int) bool { return i%50 < 2 }},
 		} {
@@ -46,6 +45,40 @@ func TestRowForWhichATriggerRaisesIsADeadLetter(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOnlyRowForWhichATriggerRaises is no dead letter as soon as one among others:
+// nothing tells the row from the server.
+func TestOnlyRowForWhichATriggerRaises(t *testing.T) {
+	for _, code := range []string{"40001", "53100"} {
+		t.Run(code, func(t *testing.T) {
+			retryFast(t)
+			log := captureLog(t)
+			w := newWorld(t, itemTable, raisingTrigger)
+			newSink[item](w, "items").load(wholeRange[item](testFile("a.csv"), item{ID: id(1), Name: "raise " + code})...)
+			wantHistory(w, "a.csv", "loaded 1 0 0 1")
+			if n := strings.Count(log.String(), "Retrying in"); n != triesBeforeAllDead {
+				t.Errorf("it was retried %d times, want %d", n, triesBeforeAllDead)
+			}
+		})
+	}
+}
+
+// TestFullDiskByATriggerIsWaitedFor has a trigger refuse all rows, as a server in
+// trouble does, for longer than it takes to try rows apart.
+func TestFullDiskByATriggerIsWaitedFor(t *testing.T) {
+	retryFast(t)
+	log := captureLog(t)
+	w := newWorld(t, itemTable, `create function f() returns trigger language plpgsql as $$ begin raise exception using errcode = 'disk_full'; end $$`,
+		"create trigger t before insert on items for each statement execute function f()")
+	s := newSink[item](w, "items")
+	done := inBackground(func() error { return s.bundle(wholeRange[item](testFile("a.csv"), items(0, 100)...)...) })
+	waitUntil(t, "tries with the rows apart", func() bool { return strings.Count(log.String(), "Retrying in") == triesBeforeApart+2 })
+	w.exec("drop trigger t on items")
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	wantHistory(w, "a.csv", "loaded 100 100 0 0")
 }
 
 // TestTriggerThatRaisesForAWhileIsWaitedFor has a trigger raise once or twice
