@@ -2,7 +2,6 @@ package postgresio
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -86,8 +85,12 @@ func (e *engine) tooManyRejected(names []string, r *loadResult) error {
 	if r.rejection != "" {
 		reason = ", the last with: " + r.rejection
 	}
-	return fmt.Errorf("PostgreSQL rejected every record of %d files in a row (%s) for the table %s%s. Their records are dead letters; further files stay pending. "+
+	which := names[0]
+	if len(names) > 1 {
+		which = fmt.Sprintf("from %s to %s", names[0], names[len(names)-1])
+	}
+	return fmt.Errorf("PostgreSQL rejected every record of %d files in a row for the table %s (%s)%s. Their records are dead letters; further files stay pending. "+
 		"Check the table, its triggers and constraints, and start the run again; to load these files again, copy them under other names. "+
 		"postgres.max_rejected_files sets how many such files end a run, 0 turns it off",
-		len(names), strings.Join(names, ", "), e.table.name, reason)
+		len(names), e.table.name, which, reason)
 }
