@@ -66,7 +66,7 @@ postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, even
 					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
 				},
 				Validation: ValidationSettings{Duration(5 * time.Minute)},
-				Postgres:   PostgresSettings{
+				Postgres: PostgresSettings{
 					Table: "shop.events", InsertMode: "upsert", UpdateColumns: []string{"price", "event_timestamp"}, VersionColumn: "event_timestamp",
 					RetryFor: Duration(90 * time.Minute), AllowUnlogged: true, URL: "postgres://u:p@h/d",
 				},

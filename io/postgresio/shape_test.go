@@ -57,19 +57,25 @@ var tableChanges = []struct {
 	// stops are parts of the error; none: the run goes on.
 	stops []string
 }{
-	{"timestamp to bigint", "alter table T alter at type bigint using (extract(epoch from at) * 1000000)::bigint",
-		[]string{`the column "at" was timestamp with time zone and is bigint`, "shaped.At", "no longer fit"}},
+	{
+		"timestamp to bigint", "alter table T alter at type bigint using (extract(epoch from at) * 1000000)::bigint",
+		[]string{`the column "at" was timestamp with time zone and is bigint`, "shaped.At", "no longer fit"},
+	},
 	{"timestamp with to without time zone", "alter table T alter at type timestamp using at at time zone 'UTC'", nil},
-	{"timestamp to date", "alter table T alter at type date using (at at time zone 'UTC')::date",
-		[]string{`the column "at" was timestamp with time zone and is date`, "encoded for the table as it was"}},
+	{
+		"timestamp to date", "alter table T alter at type date using (at at time zone 'UTC')::date",
+		[]string{`the column "at" was timestamp with time zone and is date`, "encoded for the table as it was"},
+	},
 	{"text to varchar(3)", "alter table T alter name type varchar(3) using left(name, 3)", nil},
 	{"text to json", "alter table T alter name type json using to_json(name)", []string{`the column "name" was text and is json`}},
 	{"int to bigint", "alter table T alter n type bigint", []string{`the column "n" was integer and is bigint`, "encoded for the table as it was"}},
 	{"int to text", "alter table T alter n type text", []string{`the column "n" was integer and is text`, "no longer fit"}},
 	{"less precision", "alter table T alter price type numeric(4,1) using least(price, 999)", nil},
 	{"numeric to double precision", "alter table T alter price type double precision", []string{`the column "price" was numeric(6,2) and is double precision`}},
-	{"new column without NULL and default", "alter table T add shop text not null default 's'; alter table T alter shop drop default",
-		[]string{`the column "shop" (text NOT NULL without a default) is new`, "no longer fit"}},
+	{
+		"new column without NULL and default", "alter table T add shop text not null default 's'; alter table T alter shop drop default",
+		[]string{`the column "shop" (text NOT NULL without a default) is new`, "no longer fit"},
+	},
 	{"new column without NULL, with a default", "alter table T add shop text not null default 's'", nil},
 	{"new column", "alter table T add shop text", nil},
 	{"default of a column that no field writes", "alter table T alter note set default 'd'", nil},
