@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -153,6 +154,32 @@ func TestPublicationForAllTables(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTemporaryTableIsRefused(t *testing.T) {
+	w := newWorld(t)
+	tx := begin(w)
+	execIn(w, tx, strings.Replace(itemTable, "create", "create temporary", 1))
+	fields, err := fieldsOf(reflect.TypeFor[item]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inspect(t.Context(), tx, loadOptions{Table: "items"}, fields); err == nil || !strings.Contains(err.Error(), "is temporary") {
+		t.Errorf("got %v, want that it is temporary", err)
+	}
+}
+
+// TestLedgerOfAnOlderProgramGetsItsKeyBeforeItIsUpdated has the migrator's own
+// table as it makes it.
+func TestLedgerOfAnOlderProgramGetsItsKeyBeforeItIsUpdated(t *testing.T) {
+	at := databaseOn(t, logicalServer(t))
+	w := worldAt(t, at)
+	w.exec("alter table cartstream.schema_version drop constraint schema_version_pkey")
+	w.exec("create publication everything for all tables")
+	if err := Migrate(t.Context(), w.db); err != nil {
+		t.Fatal(err)
+	}
+	w.exec("update cartstream.schema_version set version = version")
 }
 
 func TestEveryTableOfTheLedgerHasAPrimaryKey(t *testing.T) {

@@ -22,13 +22,14 @@ type rejectedFiles struct {
 
 // note counts the records of a committed range, and returns the names of the
 // files in a row that are rejected so far.
-func (f *rejectedFiles) note(r *record.Range, accepted, rejected int64) []string {
+func (f *rejectedFiles) note(u *unit) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if accepted > 0 {
+	if u.counts.dead < u.counts.records {
 		f.records, f.names = nil, nil
 		return nil
 	}
+	r, rejected := u.source, u.rejectedByDatabase()
 	if rejected == 0 {
 		return f.names
 	}
@@ -56,7 +57,7 @@ func (e *engine) countRejected(b *batch, r *loadResult) {
 		if u.counts.records == 0 { // of another load, or a marker
 			continue
 		}
-		names := e.rejected.note(u.source, u.counts.records-u.counts.dead, u.rejectedByDatabase())
+		names := e.rejected.note(u)
 		if len(names) >= e.opts.MaxRejectedFiles {
 			e.control.Fail(e.tooManyRejected(names, r))
 			return

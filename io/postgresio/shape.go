@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -191,97 +190,4 @@ func sameBytes(t reflect.Type, a, b column) bool {
 func (t *table) adopt(o *table) {
 	t.shape, t.kind, t.columns, t.written, t.arrays = o.shape, o.kind, o.columns, o.written, o.arrays
 	t.candidates, t.key, t.rule = o.candidates, o.key, o.rule
-}
-
-// changes says in what the columns and unique keys of two readings of a table
-// differ.
-func (t *table) changes(o *table) (all []string) {
-	for _, c := range t.columns {
-		now, there := o.column(c.name)
-		switch {
-		case !there:
-			all = append(all, fmt.Sprintf("the column %q (%s) is gone", c.name, c.describe()))
-		case c.describe() != now.describe():
-			all = append(all, fmt.Sprintf("the column %q was %s and is %s", c.name, c.describe(), now.describe()))
-		}
-	}
-	for _, c := range o.columns {
-		if _, there := t.column(c.name); !there {
-			all = append(all, fmt.Sprintf("the column %q (%s) is new", c.name, c.describe()))
-		}
-	}
-	for _, k := range t.candidates {
-		if !slices.ContainsFunc(o.candidates, k.equal) {
-			all = append(all, fmt.Sprintf("the unique key (%s) is gone", quoteList(k.columns)))
-		}
-	}
-	for _, k := range o.candidates {
-		if !slices.ContainsFunc(t.candidates, k.equal) {
-			all = append(all, fmt.Sprintf("the unique key (%s) is new", quoteList(k.columns)))
-		}
-	}
-	return all
-}
-
-// describe is a column's type and what else decides whether it can be written.
-func (c column) describe() string {
-	s := c.declared
-	if !c.nullable {
-		s += " NOT NULL"
-	}
-	switch {
-	case c.generated:
-		s += " generated"
-	case c.required:
-		s += " without a default"
-	}
-	return s
-}
-
-func (k keyCandidate) equal(o keyCandidate) bool {
-	return slices.Equal(k.columns, o.columns) && k.nullsEqual == o.nullsEqual
-}
-
-// errNoTable says that no relation has the name.
-var errNoTable = errors.New("no such table")
-
-// notTableError is the error of a relation that is not a table.
-type notTableError struct{ message string }
-
-func (e *notTableError) Error() string { return e.message }
-
-// readTable reads what the catalog has of a table. The shape is read first: a
-// change after that is found by the first batch.
-func readTable(ctx context.Context, db querier, name string) (*table, error) {
-	id, err := ParseTable(name)
-	if err != nil {
-		return nil, err
-	}
-	var t table
-	var schema, relkind string
-	k := &t.kind
-	err = db.QueryRow(ctx, `select c.oid, `+shapeHash+`, n.nspname, c.relname, c.relkind::text, `+kindColumns+`
-		from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)`, id.Sanitize()).
-		Scan(&t.shape.oid, &t.shape.hash, &schema, &t.relation, &relkind, &k.temporary, &k.lockable, &k.role, &k.rowSecurity, &k.rules, &k.foreign, &k.unlogged)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil, errNoTable
-	case err != nil:
-		return nil, err
-	case relkind == "f":
-		return &t, &notTableError{id.Sanitize() + " is a foreign table. " + foreignReason}
-	case relkind != "r" && relkind != "p":
-		return &t, &notTableError{fmt.Sprintf("%s is %s, no table; rows can be loaded into tables and partitioned tables", id.Sanitize(), relationKinds[relkind])}
-	}
-	t.name, t.quoted = schema+"."+t.relation, pgx.Identifier{schema, t.relation}.Sanitize()
-	rows, _ := db.Query(ctx, columnsSQL, t.shape.oid)
-	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
-	})
-	if err != nil {
-		return nil, err
-	}
-	t.candidates, err = keysOf(ctx, db, t.shape.oid)
-	return &t, err
 }
