@@ -119,7 +119,7 @@ func (e *engine) adoptShape(ctx context.Context) error {
 	var other *notTableError
 	switch {
 	case errors.Is(err, errNoTable):
-		return fmt.Errorf("the table %s was dropped or renamed while it was loaded; nothing was stored since. "+
+		return fmt.Errorf("relation %q does not exist (SQLSTATE 42P01): the table was dropped or renamed while it was loaded, and nothing was stored since. "+
 			"Files that are not loaded yet stay pending: %s", old.name, startAgain)
 	case errors.As(err, &other), err == nil && now.shape.oid != old.shape.oid:
 		return fmt.Errorf("%s is not the table that was loaded: it was dropped and created again, or another one took its name (oid %d before, %d now). "+
