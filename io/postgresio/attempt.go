@@ -48,7 +48,7 @@ func (e *engine) load(b *batch, room *workspace) error {
 		return context.Cause(ctx)
 	}
 	var result *loadResult
-	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
+	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, e.loading(b), func(ctx context.Context) error {
 		b.tries++
 		return e.try(ctx, b, keys, room, start, &result)
 	})
@@ -61,10 +61,6 @@ func (e *engine) load(b *batch, room *workspace) error {
 	return nil
 }
 
-// rollbackBound is how long a rollback may take before the connection is given
-// up, after which the server rolls back by itself.
-const rollbackBound = 5 * time.Second
-
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, start time.Time, result **loadResult) error {
@@ -73,31 +69,23 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 			return err
 		}
 	}
-	pooled, err := e.pool.Acquire(ctx)
+	if err := e.keepOrder(ctx); err != nil {
+		return err
+	}
+	pooled, err := acquire(ctx, e.pool.Pool, e.loading(b))
 	if err != nil {
 		return err
 	}
 	defer pooled.Release()
-	if err := e.keepOrder(ctx, pooled.Conn()); err != nil {
-		return err
-	}
 	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, room: room, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
-	tx, err := a.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	tx, err := beginTx(ctx, a.conn, beginLoading)
 	if err != nil {
 		return err
 	}
-	// After COMMIT this does nothing; on a broken connection the server rolls back.
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackBound)
-		defer cancel()
-		_ = tx.Rollback(ctx)
-	}()
-	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
-		return err
-	}
+	defer rollback(ctx, tx)
 	if err := e.inOrder(ctx, tx); err != nil {
 		return err
 	}
@@ -118,7 +106,12 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return err
 	}
 	*result = r
-	return tx.Commit(ctx)
+	return commit(ctx, tx)
+}
+
+// loading says what loads the batch, for messages.
+func (e *engine) loading(b *batch) string {
+	return fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name)
 }
 
 func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {

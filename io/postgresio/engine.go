@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/cartstream/cartstream/internal/runctl"
 )
@@ -23,7 +23,7 @@ import (
 type engine struct {
 	opts        loadOptions
 	control     *runctl.Control
-	pool        *pgxpool.Pool
+	pool        *runPool
 	table       *table
 	totals      *totals
 	keys        *keysInFlight
@@ -31,7 +31,7 @@ type engine struct {
 	spare       spareRoom
 	files       fileIDs
 	columns     []string // of the tuples, in order; set once
-	order       orderLock
+	order       orderLease
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -113,26 +113,30 @@ func (e *engine) close() {
 		e.changed.Broadcast()
 		e.mu.Unlock()
 		e.writers.Wait()
-		e.pool.Close()
+		e.endLease()
+		e.pool.release()
 		e.presumption.loaded = keyFilter{} // the run keeps the engine for its lulls
 	})
 }
 
 func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	control := runctl.Of(opts.Run)
-	pool, err := opts.Database.Open(control.Context(), int32(opts.Connections))
+	pool, err := poolOf(opts.Run, opts.Database, untilReleased)
 	if err != nil {
 		return nil, err
 	}
 	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
+	e.order.ended = make(chan struct{})
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
-		return err
+		return inTransaction(ctx, pool.Pool, "reading the catalog of PostgreSQL", beginWriting, func(tx pgx.Tx) error {
+			e.table, err = inspect(ctx, tx, opts.Table, opts.KeyColumns, opts.Upsert, fields)
+			return err
+		})
 	})
 	if err != nil {
-		pool.Close()
+		pool.release()
 		return nil, err
 	}
 	for range opts.Connections {

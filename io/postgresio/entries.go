@@ -109,10 +109,15 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		v.add(file)
 		fingerprints = append(fingerprints, fingerprint)
 	}
-	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints); err != nil {
+	tx, err := beginTx(ctx, a.conn, beginWriting)
+	if err != nil {
 		return nil, err
 	}
-	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
+	defer rollback(ctx, tx)
+	if _, err := tx.Exec(ctx, enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +132,10 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		err = fmt.Errorf("the ledger has %d of %d files that were just entered", len(entries), len(unknown))
 	}
 	if err == nil {
-		err = a.renew(ctx, entries, unknown)
+		err = a.renew(ctx, tx, entries, unknown)
+	}
+	if err == nil {
+		err = commit(ctx, tx)
 	}
 	if err == nil {
 		a.e.files.put(entries)
@@ -136,12 +144,12 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 }
 
 // renew gives failed files that are tried anew their new fingerprints.
-func (a *attempt) renew(ctx context.Context, entries map[record.File]fileEntry, wanted map[record.File]string) error {
+func (a *attempt) renew(ctx context.Context, tx pgx.Tx, entries map[record.File]fileEntry, wanted map[record.File]string) error {
 	for file, e := range entries {
 		if e.fingerprint == wanted[file] {
 			continue
 		}
-		tag, err := a.conn.Exec(ctx, renewFileSQL, e.id, wanted[file])
+		tag, err := tx.Exec(ctx, renewFileSQL, e.id, wanted[file])
 		if err != nil {
 			return err
 		}

@@ -2,11 +2,9 @@ package postgresio
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
@@ -57,8 +55,8 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	for _, f := range files {
 		v.add(f)
 	}
-	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		rows, err := pool.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
+	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
+		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
 		if err != nil {
 			return err
 		}
@@ -68,11 +66,11 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	return states, err
 }
 
-// ask asks with the table's quoted name, until there is an answer, or ctx or
-// the run ends.
-func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, pool *pgxpool.Pool, target string) error) error {
+// ask asks with the table's quoted name, in a transaction, until there is an
+// answer, or ctx or the run ends.
+func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, tx pgx.Tx, target string) error) error {
 	control := runctl.Of(l.Run)
-	pool, err := l.pool(control)
+	pool, err := poolOf(l.Run, l.Database, keep)
 	if err != nil {
 		return err
 	}
@@ -84,7 +82,9 @@ func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.
 	defer cancel(nil)
 	hard := control.Context()
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
-	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error { return question(ctx, pool, target.Sanitize()) })
+	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error {
+		return pool.question(ctx, what, func(tx pgx.Tx) error { return question(ctx, tx, target.Sanitize()) })
+	})
 }
 
 func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
@@ -118,32 +118,4 @@ func doneRanges(ranges [][]int64) []record.DoneRange {
 		done[i] = record.DoneRange{Start: r[0], End: r[1], Index: r[2], NextLine: r[3]}
 	}
 	return done
-}
-
-// ledgerPools are the connections of the runs of this process.
-var ledgerPools = struct {
-	sync.Mutex
-	m map[Ledger]*pgxpool.Pool
-}{m: map[Ledger]*pgxpool.Pool{}}
-
-// pool returns the run's connection for looking things up, which is closed
-// when the run is forgotten.
-func (l Ledger) pool(control *runctl.Control) (*pgxpool.Pool, error) {
-	ledgerPools.Lock()
-	defer ledgerPools.Unlock()
-	if p := ledgerPools.m[l]; p != nil {
-		return p, nil
-	}
-	p, err := l.Database.Open(control.Context(), 1)
-	if err != nil {
-		return nil, err
-	}
-	ledgerPools.m[l] = p
-	control.AtForget(func() {
-		ledgerPools.Lock()
-		delete(ledgerPools.m, l)
-		ledgerPools.Unlock()
-		p.Close()
-	})
-	return p, nil
 }

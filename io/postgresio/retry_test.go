@@ -107,8 +107,12 @@ func (a answering) Ping(context.Context) error {
 	return nil
 }
 
+func (answering) Reset() {}
+
 // away is a server that is away until a moment.
 type away time.Time
+
+func (away) Reset() {}
 
 func (a away) Ping(ctx context.Context) error {
 	return answering(!time.Now().Before(time.Time(a))).Ping(ctx)

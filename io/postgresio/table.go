@@ -322,12 +322,14 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	}
 	defer pool.Close()
 	return retry(ctx, pool, prepareBound, "checking the table", func(ctx context.Context) error {
-		t, err := findTable(ctx, pool, name, o.KeyColumns, fields)
-		if err != nil {
-			return err
-		}
-		unfit := t.match(fields, o.KeyColumns, o.Upsert)
-		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
-		return errors.Join(unfit, mistyped, t.checkUnwritten(fields))
+		return inTransaction(ctx, pool, "checking the table", beginWriting, func(tx pgx.Tx) error {
+			t, err := findTable(ctx, tx, name, o.KeyColumns, fields)
+			if err != nil {
+				return err
+			}
+			unfit := t.match(fields, o.KeyColumns, o.Upsert)
+			_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
+			return errors.Join(unfit, mistyped, t.checkUnwritten(fields))
+		})
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 )
 
 const beginWatchSQL = `
@@ -22,11 +22,11 @@ select since from cartstream.watches where table_name = ` + targetSQL + ` and md
 // While the database is in trouble it waits, until ctx or the run ends.
 func (l Ledger) BeginWatch(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
-	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		if _, err := pool.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
+	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
+		if _, err := tx.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
 			return err
 		}
-		return pool.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
+		return tx.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
 	})
 	return since, err
 }
@@ -34,8 +34,8 @@ func (l Ledger) BeginWatch(ctx context.Context, patterns []string, now time.Time
 // WatchedSince returns what BeginWatch would, and keeps nothing.
 func (l Ledger) WatchedSince(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
-	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		return pool.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
+	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
+		return tx.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
 	})
 	return since, err
 }
