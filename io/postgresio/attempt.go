@@ -69,6 +69,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 			return err
 		}
 	}
+	if err := keys.awaitBegun(ctx); err != nil {
+		return err
+	}
 	if err := e.keepOrder(ctx); err != nil {
 		return err
 	}
@@ -86,6 +89,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return err
 	}
 	defer rollback(ctx, tx)
+	keys.began()
 	if err := e.inOrder(ctx, tx); err != nil {
 		return err
 	}
