@@ -39,11 +39,11 @@ type rejection struct {
 }
 
 // load loads a batch, again and again until it is in or can't be.
-func (e *engine) load(b *batch, room *workspace) error {
+func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 	start := time.Now()
-	keys := e.keys.enter(b, room)
+	keys := inFlight.enter(b, room)
 	committed := false
-	defer func() { e.keys.leave(keys, committed) }()
+	defer func() { inFlight.leave(keys, committed) }()
 	if ctx := e.control.Context(); ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -56,6 +56,9 @@ func (e *engine) load(b *batch, room *workspace) error {
 		return err
 	}
 	committed = true
+	if result == nil {
+		return nil
+	}
 	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
 	return nil
@@ -84,7 +87,8 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
-	tx, err := beginTx(ctx, a.conn, beginLoading)
+	query, bounded := e.beginLoad(b)
+	tx, err := beginTx(ctx, a.conn, query)
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	if err := e.inOrder(ctx, tx); err != nil {
 		return err
 	}
-	missing, err := a.claim(ctx, tx)
+	missing, err := a.claimAll(ctx, tx, bounded)
 	if err != nil {
 		return err
 	}
@@ -104,6 +108,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	}
 	if err := a.write(ctx, tx); err != nil {
 		return err
+	}
+	if len(a.batch.units) == 0 {
+		return nil // all of it was set aside
 	}
 	r := a.result()
 	if entered, err := a.enterLoad(ctx, tx, r, time.Since(start)); !entered || err != nil {

@@ -33,15 +33,18 @@ type engine struct {
 	columns     []string // of the tuples, in order; set once
 	order       orderLease
 
-	mu       sync.Mutex
-	changed  *sync.Cond
-	open     *batch
-	since    time.Time // when the open batch got its first unit
-	urgent   bool      // the open batch is wanted now
-	closed   bool
-	writers  sync.WaitGroup
-	refcount int
-	end      sync.Once
+	mu          sync.Mutex
+	changed     *sync.Cond
+	aside       []*unit // set aside, to be loaded by a writer of their own
+	asideBytes  int     // with those that it has
+	asideWriter bool    // it is at work
+	open        *batch
+	since       time.Time // when the open batch got its first unit
+	urgent      bool      // the open batch is wanted now
+	closed      bool
+	writers     sync.WaitGroup
+	refcount    int
+	end         sync.Once
 }
 
 // engines are those of this process, by run, database and table.
@@ -222,19 +225,30 @@ func (e *engine) take() *batch {
 func (e *engine) write() {
 	var room workspace
 	for b := e.take(); b != nil; b = e.take() {
-		ended := e.control.Context().Err() != nil
-		err := e.load(b, &room)
-		room.release()
-		committed := err == nil
-		if !committed && !ended && !errors.Is(err, errNotBefore) { // the earlier batch's own error is the reason
-			e.control.Fail(err)
+		e.loadAndFinish(b, e.keys, &room)
+	}
+}
+
+// loadAndFinish loads a batch, tells what became of its units, and has those loaded
+// that were set aside.
+func (e *engine) loadAndFinish(b *batch, inFlight *keysInFlight, room *workspace) {
+	ended := e.control.Context().Err() != nil
+	err := e.load(b, inFlight, room)
+	room.release()
+	committed := err == nil
+	if !committed && !ended && !errors.Is(err, errNotBefore) { // the earlier batch's own error is the reason
+		e.control.Fail(err)
+	}
+	if committed {
+		e.takeAside(b.aside)
+	} else {
+		b.units = append(b.units, b.aside...)
+	}
+	for _, u := range b.units {
+		if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows
+			e.spare.give(u)
 		}
-		for _, u := range b.units {
-			if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows
-				e.spare.give(u)
-			}
-			u.done(committed)
-			e.control.Give()
-		}
+		u.done(committed)
+		e.control.Give()
 	}
 }

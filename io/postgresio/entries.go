@@ -195,12 +195,12 @@ func judgedAt(r *record.Range) *time.Time {
 
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
-func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
+func (a *attempt) claim(ctx context.Context, tx pgx.Tx, units []*unit) (missing bool, err error) {
 	wanted := map[rangeKey]*unit{}
 	var files, starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	var judged []*time.Time
-	for _, u := range a.batch.units {
+	for _, u := range units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
 		if !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
@@ -221,11 +221,18 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		return false, err
 	}
 	var k rangeKey
+	var claimed []*unit
 	_, err = pgx.ForEachRow(rows, []any{&k.file, &k.start}, func() error {
-		a.claimed[wanted[k]] = true
+		claimed = append(claimed, wanted[k])
 		return nil
 	})
-	return len(a.claimed) < len(wanted), err
+	if err != nil {
+		return false, err
+	}
+	for _, u := range claimed {
+		a.claimed[u] = true
+	}
+	return len(claimed) < len(wanted), nil
 }
 
 // enterCounts writes what became of the records of each claimed range.

@@ -262,6 +262,8 @@ func isOutOfReach(err error) bool {
 	return errors.As(err, &connect)
 }
 
+func inMilliseconds(d time.Duration) string { return fmt.Sprint(max(1, d.Milliseconds())) }
+
 func inSeconds(d time.Duration) string {
 	if d < time.Second/2 {
 		return d.Round(time.Millisecond).String()

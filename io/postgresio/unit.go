@@ -98,6 +98,10 @@ type batch struct {
 	bytes  int
 	// tries counts the attempts to load it.
 	tries int
+	// aside are units that were taken out of it, to be loaded later; late tells that
+	// this is a batch of such.
+	aside []*unit
+	late  bool
 	// rows are the records that are to become rows; the others are dead letters.
 	rows, records int
 }
