@@ -89,7 +89,7 @@ func halves(units []*unit) (first, second []*unit) {
 		at--
 	}
 	if at == 0 {
-		for at = len(units) / 2; at < len(units) && units[at].source.File == units[at-1].source.File; {
+		for at = max(1, len(units)/2); at < len(units) && units[at].source.File == units[at-1].source.File; {
 			at++
 		}
 	}
