@@ -146,6 +146,21 @@ func (d Database) url() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// Explain adds to the error of a connection, where nobody has named the database, what
+// names it; every other error it returns as it is, without secrets.
+func (d Database) Explain(err error) error {
+	if isOutOfReach(err) && d.isUnnamed() {
+		return fmt.Errorf("no database is named: set DATABASE_URL or the PG* variables, or postgres.url of the settings (%w)", SafeError(err))
+	}
+	return SafeError(err)
+}
+
+// isUnnamed reports whether the connection goes by nothing but libpq's defaults.
+func (d Database) isUnnamed() bool {
+	url, err := d.url()
+	return err == nil && url == "" && os.Getenv("PGHOST")+os.Getenv("PGSERVICE")+os.Getenv("PGDATABASE") == ""
+}
+
 // The waiting of Wait: how often, and how long between, PostgreSQL is tried.
 const (
 	waitTries = 30
@@ -153,7 +168,8 @@ const (
 )
 
 // Wait waits until the database answers: 30 tries, 2 s apart, each logged. It
-// returns at once what no waiting will mend, such as a wrong password.
+// returns at once what no waiting will mend, such as a wrong password, and where
+// nobody has named a database.
 func (d Database) Wait(ctx context.Context) error {
 	pool, err := d.Open(ctx, 1)
 	if err != nil {
@@ -168,6 +184,8 @@ func (d Database) Wait(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case isOutOfReach(err) && d.isUnnamed():
+			return d.Explain(err)
 		case !isTransient(err):
 			return fmt.Errorf("can't use %s: %w", where, SafeError(err))
 		case try == waitTries:

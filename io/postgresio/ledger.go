@@ -63,7 +63,16 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 		states, err = l.collect(rows, len(files))
 		return err
 	})
-	return states, err
+	return states, l.failed(err)
+}
+
+// failed ends the run with an error that a DoFn is going to return: a runner wraps
+// that into its own words.
+func (l Ledger) failed(err error) error {
+	if err != nil {
+		runctl.Of(l.Run).Fail(err)
+	}
+	return err
 }
 
 // ask asks with the table's quoted name, in a transaction, until there is an

@@ -23,6 +23,10 @@ import (
 // server that stops, starts or has no room, and transactions that lost
 // against another one. SQLSTATE classes: PostgreSQL manual, appendix A.
 func isTransient(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return slices.ContainsFunc(eachAttempt(connect), attemptMayPass)
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return isTransientState(pg.Code) && !isPoolersRefusal(pg)
@@ -31,10 +35,27 @@ func isTransient(err error) bool {
 		return false
 	}
 	var network net.Error
-	var connect *pgconn.ConnectError
-	return errors.Is(err, errSilent) || errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+	return errors.Is(err, errSilent) || errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.As(err, &network) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// eachAttempt returns the errors of all addresses that were tried.
+func eachAttempt(connect *pgconn.ConnectError) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(connect.Unwrap(), &joined) {
+		return joined.Unwrap()
+	}
+	return []error{connect.Unwrap()}
+}
+
+// attemptMayPass reports whether connecting to one address may work later.
+func attemptMayPass(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return isTransientState(pg.Code) && !isPoolersRefusal(pg)
+	}
+	return !isForGood(err)
 }
 
 func isTransientState(code string) bool {
