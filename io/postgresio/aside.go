@@ -114,9 +114,10 @@ func (b *batch) setAside(units []*unit) {
 }
 
 // maySetAside reports whether files of the batch may be loaded after those that
-// come later, and whether there is room for what waits.
+// come later, and whether there is room for what waits. Who tries again may meet the
+// claims of the last try, whose COMMIT is under way.
 func (e *engine) maySetAside(b *batch) bool {
-	if e.table.rule.ordered() || b.late {
+	if e.table.rule.ordered() || b.late || b.tries > 1 {
 		return false
 	}
 	e.mu.Lock()

@@ -36,7 +36,7 @@ const applicationName = "cartstream"
 // find its tables in the ledger's schema, as "$user" in the search path would have
 // it. Time limits that were set for a role's own queries would cut loads short;
 // loads are bounded by their batches, and by what watchedConn sees.
-const settings = `set local statement_timeout = 0; set local lock_timeout = 0; select
+const settings = `select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
 	case when current_user = 'cartstream' or current_setting('search_path') like '%cartstream%' or current_schemas(false) = '{}' then set_config('search_path', coalesce((
 		select string_agg(quote_ident(s), ', ') from unnest(current_schemas(false)) s where s <> 'cartstream'), 'public'), true) end,
 	case when current_setting('transaction_timeout', true) <> '0' then set_config('transaction_timeout', '0', true) end,
@@ -45,22 +45,25 @@ const settings = `set local statement_timeout = 0; set local lock_timeout = 0; s
 	set_config('idle_in_transaction_session_timeout', '60s', true),
 	set_config('timezone', 'UTC', true),
 	set_config('enable_seqscan', 'off', true),
-	set_config('jit', 'off', true);`
+	set_config('jit', 'off', true)`
 
 // The ways to begin a transaction. Isolation is told each time: another default of
 // the role would hide ranges from each other.
 const (
-	beginWriting = "begin isolation level read committed not deferrable; " + settings
-	beginLoading = beginWriting + " set constraints all immediate"
+	beginCommitted = "begin isolation level read committed not deferrable"
+	beginWriting   = beginCommitted + "; " + settings
+	beginLoading   = beginWriting + "; set constraints all immediate"
 	// beginReading sees one state of everything and changes nothing. Whole tables
 	// are read there, and scans are right.
-	beginReading = "begin isolation level repeatable read read only not deferrable; " + settings + " set local enable_seqscan = on"
+	beginReading = "begin isolation level repeatable read read only not deferrable; " + settings + "; set local enable_seqscan = on"
 )
 
 // sessionSettings are of the session itself, where it is ours alone. The server
-// must not end a session that has nothing to do for a while, and must notice that
-// its client is gone.
+// must not end a session that has nothing to do for a while, or that has not come to
+// settings yet, and must notice that its client is gone.
 const sessionSettings = `select
+	set_config('statement_timeout', '0', false),
+	case when current_setting('transaction_timeout', true) <> '0' then set_config('transaction_timeout', '0', false) end,
 	case when current_setting('idle_session_timeout', true) <> '0' then set_config('idle_session_timeout', '0', false) end,
 	set_config('tcp_keepalives_idle', '15', false),
 	set_config('tcp_keepalives_interval', '5', false),
@@ -146,7 +149,7 @@ func beginTx(ctx context.Context, conn *pgx.Conn, query string) (pgx.Tx, error) 
 	if w := watchedOf(conn); w != nil && w.isPooled() {
 		var pid uint32 // for as long as the transaction lasts
 		if err := tx.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid); err != nil {
-			return nil, errors.Join(explainPooler(err), tx.Rollback(ctx))
+			return nil, explainPooler(err) // the pool closes what is in a transaction
 		}
 		w.setPID(pid)
 	}
@@ -187,7 +190,11 @@ func inTransaction(ctx context.Context, pool *pgxpool.Pool, what, query string, 
 		return err
 	}
 	defer conn.Release()
-	tx, err := beginTx(ctx, conn.Conn(), query)
+	return inTransactionOn(ctx, conn.Conn(), query, do)
+}
+
+func inTransactionOn(ctx context.Context, conn *pgx.Conn, query string, do func(pgx.Tx) error) error {
+	tx, err := beginTx(ctx, conn, query)
 	if err != nil {
 		return err
 	}
@@ -196,6 +203,18 @@ func inTransaction(ctx context.Context, pool *pgxpool.Pool, what, query string, 
 		return err
 	}
 	return commit(ctx, tx)
+}
+
+// inOneTrip does in a transaction what queue puts into a batch, all in one round
+// trip; so nothing of it can depend on what came before. Where it fails, the
+// connection is of no more use.
+func inOneTrip(ctx context.Context, conn *pgx.Conn, queue func(b *pgx.Batch)) error {
+	var b pgx.Batch
+	b.Queue(beginCommitted)
+	b.Queue(settings)
+	queue(&b)
+	b.Queue("commit")
+	return explainPooler(conn.SendBatch(ctx, &b).Close())
 }
 
 // errStatementMode is the error of a pooler that knows no transactions.

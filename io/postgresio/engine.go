@@ -129,7 +129,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
-	e.order.ended = make(chan struct{})
+	e.order.token, e.order.ended = uuid.New(), make(chan struct{})
 	e.changed = sync.NewCond(&e.mu)
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -109,33 +110,24 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		v.add(file)
 		fingerprints = append(fingerprints, fingerprint)
 	}
-	tx, err := beginTx(ctx, a.conn, beginWriting)
-	if err != nil {
-		return nil, err
-	}
-	defer rollback(ctx, tx)
-	if _, err := tx.Exec(ctx, enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints); err != nil {
-		return nil, err
-	}
-	rows, err := tx.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
-	if err != nil {
-		return nil, err
-	}
 	entries := make(map[record.File]fileEntry, len(unknown))
-	var place int64
-	var e fileEntry
-	_, err = pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
-		entries[v.files[place-1]] = e
-		return nil
+	err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
+		b.Queue(enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints)
+		b.Queue(readFileSQL, a.e.table.name, v.names, v.sizes, v.modified).Query(func(rows pgx.Rows) error {
+			var place int64
+			var e fileEntry
+			_, err := pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
+				entries[v.files[place-1]] = e
+				return nil
+			})
+			return err
+		})
 	})
 	if err == nil && len(entries) != len(unknown) {
 		err = fmt.Errorf("the ledger has %d of %d files that were just entered", len(entries), len(unknown))
 	}
 	if err == nil {
-		err = a.renew(ctx, tx, entries, unknown)
-	}
-	if err == nil {
-		err = commit(ctx, tx)
+		err = a.renew(ctx, entries, unknown)
 	}
 	if err == nil {
 		a.e.files.put(entries)
@@ -144,17 +136,21 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 }
 
 // renew gives failed files that are tried anew their new fingerprints.
-func (a *attempt) renew(ctx context.Context, tx pgx.Tx, entries map[record.File]fileEntry, wanted map[record.File]string) error {
+func (a *attempt) renew(ctx context.Context, entries map[record.File]fileEntry, wanted map[record.File]string) error {
 	for file, e := range entries {
 		if e.fingerprint == wanted[file] {
 			continue
 		}
-		tag, err := tx.Exec(ctx, renewFileSQL, e.id, wanted[file])
+		err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
+			b.Queue(renewFileSQL, e.id, wanted[file]).Exec(func(tag pgconn.CommandTag) error {
+				if tag.RowsAffected() > 0 {
+					entries[file] = fileEntry{e.id, wanted[file]}
+				}
+				return nil
+			})
+		})
 		if err != nil {
 			return err
-		}
-		if tag.RowsAffected() > 0 {
-			entries[file] = fileEntry{e.id, wanted[file]}
 		}
 	}
 	return nil

@@ -55,13 +55,13 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	for _, f := range files {
 		v.add(f)
 	}
-	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
-		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
-		if err != nil {
-			return err
-		}
-		states, err = l.collect(rows, len(files))
-		return err
+	err = l.askOn(ctx, "asking the ledger", func(ctx context.Context, conn *pgx.Conn, target string) error {
+		return inOneTrip(ctx, conn, func(b *pgx.Batch) {
+			b.Queue(lookupSQL, target, v.names, v.sizes, v.modified).Query(func(rows pgx.Rows) (err error) {
+				states, err = l.collect(rows, len(files))
+				return err
+			})
+		})
 	})
 	return states, l.failed(err)
 }
@@ -78,6 +78,13 @@ func (l Ledger) failed(err error) error {
 // ask asks with the table's quoted name, in a transaction, until there is an
 // answer, or ctx or the run ends.
 func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, tx pgx.Tx, target string) error) error {
+	return l.askOn(ctx, what, func(ctx context.Context, conn *pgx.Conn, target string) error {
+		return inTransactionOn(ctx, conn, beginWriting, func(tx pgx.Tx) error { return question(ctx, tx, target) })
+	})
+}
+
+// askOn is ask with a connection.
+func (l Ledger) askOn(ctx context.Context, what string, question func(ctx context.Context, conn *pgx.Conn, target string) error) error {
 	control := runctl.Of(l.Run)
 	pool, err := poolOf(l.Run, l.Database, keep)
 	if err != nil {
@@ -92,7 +99,7 @@ func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.
 	hard := control.Context()
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
 	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error {
-		return pool.question(ctx, what, func(tx pgx.Tx) error { return question(ctx, tx, target.Sanitize()) })
+		return pool.question(ctx, what, func(conn *pgx.Conn) error { return question(ctx, conn, target.Sanitize()) })
 	})
 }
 

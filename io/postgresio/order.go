@@ -27,7 +27,8 @@ import (
 type orderLease struct {
 	// taking is held while the lease is waited for.
 	taking sync.Mutex
-	token  atomic.Pointer[uuid.UUID] // nil: the lease is not ours, as far as is known
+	token  uuid.UUID   // by which the process is known
+	held   atomic.Bool // the lease is ours, as far as is known
 	renew  sync.Once
 	ended  chan struct{} // closed when the engine has ended
 }
@@ -44,14 +45,15 @@ var (
 // again, under a new one.
 var errOrderLost = errors.New("the lease that keeps other processes from loading into the table was lost")
 
-const leaseHolderSQL = `select holder from cartstream.leases where table_name = $1 and expires_at > clock_timestamp()`
+const leaseHolderSQL = `select holder from cartstream.leases where table_name = $1 and token <> $2 and expires_at > clock_timestamp()`
 
-// takeLeaseSQL looks again at what it waited for.
+// takeLeaseSQL looks again at what it waited for. That the lease is ours already is
+// so where the reply to an earlier try was lost.
 const takeLeaseSQL = `
 insert into cartstream.leases as l (table_name, token, holder, expires_at)
 values ($1, $2, $3, clock_timestamp() + $4::interval)
 on conflict (table_name) do update set token = excluded.token, holder = excluded.holder, taken_at = clock_timestamp(), expires_at = excluded.expires_at
-where l.expires_at <= clock_timestamp()`
+where l.token = excluded.token or l.expires_at <= clock_timestamp()`
 
 const renewLeaseSQL = `update cartstream.leases set expires_at = clock_timestamp() + $3::interval where table_name = $1 and token = $2`
 
@@ -68,17 +70,16 @@ func (e *engine) keepOrder(ctx context.Context) error {
 	l := &e.order
 	l.taking.Lock()
 	defer l.taking.Unlock()
-	if l.token.Load() != nil {
+	if l.held.Load() {
 		return nil
 	}
-	token := uuid.New()
 	for told := false; ; {
-		taken, holder, err := e.takeLease(ctx, token)
+		taken, holder, err := e.takeLease(ctx)
 		switch {
 		case err != nil:
 			return err
 		case taken:
-			l.token.Store(&token)
+			l.held.Store(true)
 			l.renew.Do(func() { go e.renewLease() })
 			return nil
 		case !told && holder != "":
@@ -95,13 +96,13 @@ func (e *engine) keepOrder(ctx context.Context) error {
 }
 
 // takeLease takes the lease if it is free, and else says who has it.
-func (e *engine) takeLease(ctx context.Context, token uuid.UUID) (taken bool, holder string, err error) {
+func (e *engine) takeLease(ctx context.Context) (taken bool, holder string, err error) {
 	err = inTransaction(ctx, e.pool.Pool, "asking who loads into "+e.table.name+" in order", beginWriting, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, leaseHolderSQL, e.table.name).Scan(&holder)
+		err := tx.QueryRow(ctx, leaseHolderSQL, e.table.name, e.order.token).Scan(&holder)
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		tag, err := tx.Exec(ctx, takeLeaseSQL, e.table.name, token, processName(), leaseTerm)
+		tag, err := tx.Exec(ctx, takeLeaseSQL, e.table.name, e.order.token, processName(), leaseTerm)
 		taken = tag.RowsAffected() == 1
 		return err
 	})
@@ -122,22 +123,21 @@ func (e *engine) renewLease() {
 			return
 		case <-time.After(leaseRenew):
 		}
-		token := e.order.token.Load()
-		if token == nil {
+		if !e.order.held.Load() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(e.control.Context(), leaseTerm)
-		ours, err := e.changeLease(ctx, renewLeaseSQL, *token, leaseTerm)
+		ours, err := e.changeLease(ctx, renewLeaseSQL, leaseTerm)
 		cancel()
 		if err == nil && !ours {
-			e.order.token.CompareAndSwap(token, nil)
+			e.order.held.Store(false)
 		}
 	}
 }
 
-func (e *engine) changeLease(ctx context.Context, sql string, token uuid.UUID, more ...any) (ours bool, err error) {
+func (e *engine) changeLease(ctx context.Context, sql string, more ...any) (ours bool, err error) {
 	err = inTransaction(ctx, e.pool.Pool, "renewing the lease of "+e.table.name, beginWriting, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sql, append([]any{e.table.name, token}, more...)...)
+		tag, err := tx.Exec(ctx, sql, append([]any{e.table.name, e.order.token}, more...)...)
 		ours = tag.RowsAffected() == 1
 		return err
 	})
@@ -148,13 +148,12 @@ func (e *engine) changeLease(ctx context.Context, sql string, token uuid.UUID, m
 // they do.
 func (e *engine) endLease() {
 	close(e.order.ended)
-	token := e.order.token.Swap(nil)
-	if token == nil {
+	if !e.order.held.Swap(false) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackBound)
 	defer cancel()
-	_, _ = e.changeLease(ctx, endLeaseSQL, *token)
+	_, _ = e.changeLease(ctx, endLeaseSQL)
 }
 
 // inOrder makes sure, within the transaction of a batch, that no other process
@@ -163,13 +162,9 @@ func (e *engine) inOrder(ctx context.Context, tx pgx.Tx) error {
 	if !e.table.rule.ordered() {
 		return nil
 	}
-	token := e.order.token.Load()
-	if token == nil {
-		return errOrderLost
-	}
-	tag, err := tx.Exec(ctx, holdLeaseSQL, e.table.name, *token)
+	tag, err := tx.Exec(ctx, holdLeaseSQL, e.table.name, e.order.token)
 	if err == nil && tag.RowsAffected() == 0 {
-		e.order.token.CompareAndSwap(token, nil)
+		e.order.held.Store(false)
 		return errOrderLost
 	}
 	return err

@@ -97,15 +97,20 @@ func (p *runPool) close() {
 	p.Close()
 }
 
-// question has do ask in a transaction, one at a time.
-func (p *runPool) question(ctx context.Context, what string, do func(tx pgx.Tx) error) error {
+// question has do ask, one at a time.
+func (p *runPool) question(ctx context.Context, what string, do func(conn *pgx.Conn) error) error {
 	select {
 	case p.questions <- struct{}{}:
 		defer func() { <-p.questions }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return inTransaction(ctx, p.Pool, what, beginWriting, do)
+	conn, err := acquire(ctx, p.Pool, what)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return do(conn.Conn())
 }
 
 // sameServer keeps the connections of a pool to one server. Of several that a
