@@ -20,7 +20,7 @@ func TestEveryCommandBehindAPooler(t *testing.T) {
 	p := s.loadAll(exitFailed)
 	s.run(exitDone, "status", "--input", "in/*")
 	s.run(exitDone, "history")
-	s.run(exitDone, "history", "fails.csv")
+	s.run(exitDone, "history", "in/fails.csv")
 	s.run(exitDone, "dead-letters")
 	s.run(exitDone, "retry", "in/fails.csv")
 	s.run(exitDone, "verify", "--files")
