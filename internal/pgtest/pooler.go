@@ -134,7 +134,7 @@ var poolerProgram = sync.OnceValues(func() (string, error) {
 	}
 	unpacked := filepath.Join(cache, "cartstream", "pgbouncer")
 	find := func() (string, error) {
-		for _, program := range []string{"pgbouncer", "/usr/sbin/pgbouncer", filepath.Join(unpacked, "usr/sbin/pgbouncer")} {
+		for _, program := range []string{"pgbouncer", "/usr/sbin/pgbouncer", filepath.Join(unpacked, "usr", "sbin", "pgbouncer")} {
 			if path, err := exec.LookPath(program); err == nil {
 				return path, nil
 			}

@@ -73,7 +73,7 @@ func (b blocker) fields() []any {
 	return []any{"blocked_by", b.pid, "user", b.user, "application", b.application, "state", b.state, "since", b.since, "query", query}
 }
 
-const sessionSQL = `select coalesce(state, ''), coalesce(wait_event_type, ''), coalesce(wait_event, ''), left(query, 200)
+const sessionSQL = `select coalesce(state, ''), coalesce(wait_event_type, ''), coalesce(wait_event, ''), left(query, 200), coalesce(extract(epoch from xact_start)::text, '')
 from pg_stat_activity where pid = $1`
 
 // blockersSQL tells, of those who hold what is waited for, whether they are
@@ -96,8 +96,9 @@ func blockersQuery(version string) string {
 	return fmt.Sprintf(blockersSQL, "true", "c.bytes_processed, c.tuples_processed", "left join pg_stat_progress_copy c using (pid)")
 }
 
-// look asks the server at the address about the process that serves a connection.
-func (w *watcher) look(address string, pid uint32) (v view) {
+// look asks the server at the address about the process that serves a connection;
+// behind a pooler it does so only in the transaction that began then.
+func (w *watcher) look(address string, pid uint32, began string) (v view) {
 	ctx, cancel := context.WithTimeout(context.Background(), askBound)
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, w.configFor(address))
@@ -123,6 +124,10 @@ func (w *watcher) look(address string, pid uint32) (v view) {
 		return v
 	}
 	s := session.Rows[0]
+	if began != "" && string(s[4]) != began && len(s[0]) > 0 {
+		v.text = fmt.Sprintf("the pooler's session (pid %d) has ended the transaction", pid)
+		return v
+	}
 	state, kind, event := string(s[0]), string(s[1]), string(s[2])
 	v.known = state != ""
 	v.busy = state == "active" && kind != "Client"

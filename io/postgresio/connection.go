@@ -147,11 +147,12 @@ func beginTx(ctx context.Context, conn *pgx.Conn, query string) (pgx.Tx, error) 
 		return nil, explainPooler(err)
 	}
 	if w := watchedOf(conn); w != nil && w.isPooled() {
-		var pid uint32 // for as long as the transaction lasts
-		if err := tx.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid); err != nil {
+		var pid uint32
+		var began string
+		if err := tx.QueryRow(ctx, "select pg_backend_pid(), extract(epoch from now())::text").Scan(&pid, &began); err != nil {
 			return nil, explainPooler(err) // the pool closes what is in a transaction
 		}
-		w.setPID(pid)
+		w.setTransaction(pid, began)
 	}
 	return tx, nil
 }

@@ -63,14 +63,14 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 			})
 		})
 	})
-	return states, l.failed(err)
+	return states, l.failed(ctx, err)
 }
 
-// failed ends the run with an error that a DoFn is going to return: a runner wraps
-// that into its own words.
-func (l Ledger) failed(err error) error {
-	if err != nil {
-		runctl.Of(l.Run).Fail(err)
+// failed ends the run with an error that a DoFn is going to return, unless that says
+// only that it has ended: a runner wraps it into its own words.
+func (l Ledger) failed(ctx context.Context, err error) error {
+	if control := runctl.Of(l.Run); err != nil && ctx.Err() == nil && control.Context().Err() == nil {
+		control.Fail(err)
 	}
 	return err
 }

@@ -154,7 +154,7 @@ func TestSettingsHoldInEveryTransaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer pool.Close()
+		t.Cleanup(pool.Close)
 		for range 3 {
 			var got []string
 			err = inTransaction(t.Context(), pool, "asking", beginWriting, func(tx pgx.Tx) error {

@@ -47,8 +47,10 @@ type watchedConn struct {
 	failure error // why it was given up
 	what    string
 	giveUp  time.Time // when retries end, zero for never
-	// pid is the process that serves it, 0 where that is not known.
+	// pid is the process that serves it, 0 where that is not known; behind a pooler
+	// only while the transaction lasts that began then.
 	pid        uint32
+	began      string
 	pooled     bool
 	committing bool
 }
@@ -105,7 +107,7 @@ func (c *watchedConn) use(what string, giveUp time.Time) {
 	defer c.mu.Unlock()
 	c.what, c.giveUp = what, giveUp
 	if c.pooled {
-		c.pid = 0
+		c.pid, c.began = 0, ""
 	}
 }
 
@@ -117,13 +119,13 @@ func (c *watchedConn) setServer(pid uint32, pooled bool) {
 	}
 }
 
-func (c *watchedConn) setPID(pid uint32) {
+func (c *watchedConn) setTransaction(pid uint32, began string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pid = pid
+	c.pid, c.began = pid, began
 }
 
-// serverPID is the process that serves it, 0 where there is a pooler in between.
+// isPooled tells that there is a pooler in between.
 func (c *watchedConn) isPooled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +151,7 @@ func (c *watchedConn) pause() time.Duration {
 // it must be.
 func (c *watchedConn) check() {
 	c.mu.Lock()
-	since, pid := c.moved, c.pid
+	since, pid, began := c.moved, c.pid, c.began
 	quiet := time.Since(since)
 	if c.waiting == 0 {
 		c.mu.Unlock()
@@ -161,7 +163,7 @@ func (c *watchedConn) check() {
 		return
 	}
 	c.mu.Unlock()
-	v := c.watcher.look(c.address, pid)
+	v := c.watcher.look(c.address, pid, began)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/cartstream/cartstream/internal/pgtest"
 	"github.com/cartstream/cartstream/transforms/record"
@@ -229,26 +232,67 @@ func TestFrozenServerThatThawsIsLoadedInto(t *testing.T) {
 }
 
 // The reply to a COMMIT does not come. It is waited for, until the server says that
-// the session has nothing to do; then the ledger tells that it took place.
+// the session has nothing to do, or, behind a pooler, serves somebody else; then the
+// ledger tells that it took place.
 func TestFrozenCommitIsResolvedByTheLedger(t *testing.T) {
-	askFast(t)
-	retryFast(t)
-	database := pgtest.Database(t)
-	w := worldAt(t, database, itemTable)
-	staller := newStaller(t, database)
-	_, through := newProxy(t, staller.url, once(pass, func(kind byte, body string) bool {
-		if isCommit(kind, body) && one[int64](w, "select count(*) from pg_locks where relation = 'items'::regclass and mode = 'RowExclusiveLock'") > 0 {
-			staller.freezeReplies()
-			return true
-		}
-		return false
-	}))
-	s := newSink[item](w, "items", WithDatabase(SetURL(t.Name()+" stalled", through)))
-	s.load(wholeRange[item](testFile("a.csv"), items(0, 10)...)...)
-	wantSound(w, "items", 10)
-	if n := one[int64](w, "select count(*) from cartstream.loads"); n != 1 {
-		t.Errorf("the ledger has %d loads, want 1", n)
+	for _, pooled := range []bool{false, true} {
+		t.Run(fmt.Sprint("pooled: ", pooled), func(t *testing.T) {
+			askFast(t)
+			retryFast(t)
+			database := pgtest.Database(t)
+			w := worldAt(t, database, itemTable)
+			server := database
+			if pooled {
+				server = pgtest.Pooler(t, database, "transaction", "default_pool_size = 1")
+				keepBusy(t, server)
+			}
+			staller := newStaller(t, server)
+			_, through := newProxy(t, staller.url, once(pass, func(kind byte, body string) bool {
+				if isCommit(kind, body) && one[bool](w, "select exists (select from pg_locks where relation = 'items'::regclass and mode = 'RowExclusiveLock')") {
+					staller.freezeReplies()
+					return true
+				}
+				return false
+			}))
+			s := newSink[item](w, "items", WithDatabase(SetURL(t.Name()+" stalled", through)))
+			if err := result(t, inBackground(func() error { return s.bundle(wholeRange[item](testFile("a.csv"), items(0, 10)...)...) })); err != nil {
+				t.Fatal(err)
+			}
+			wantSound(w, "items", 10)
+			if n := one[int64](w, "select count(*) from cartstream.loads"); n != 1 {
+				t.Errorf("the ledger has %d loads, want 1", n)
+			}
+		})
 	}
+}
+
+// keepBusy is another client of a pooler, which always has something to do.
+func keepBusy(t *testing.T, pooled string) {
+	t.Helper()
+	pool, err := SetURL(t.Name()+" busy", pooled).Open(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := inBackground(func() error {
+		for ctx.Err() == nil {
+			err := inTransaction(context.Background(), pool, "being busy", beginWriting, func(tx pgx.Tx) error {
+				_, err := tx.Exec(context.Background(), "select pg_sleep(0.02)")
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.Cleanup(func() {
+		stop()
+		if err := result(t, ended); err != nil {
+			t.Error(err)
+		}
+		pool.Close()
+	})
 }
 
 // A statement that takes longer than silence may last is not ended while the server
