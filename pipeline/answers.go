@@ -161,13 +161,9 @@ func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) er
 	}
 	defer pool.Close()
 	err = question(pool)
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) && pool.Config().ConnString() == "" && databaseVariable(os.Getenv) == "" {
-		return fmt.Errorf("no database is named: set DATABASE_URL or the PG* variables, or postgres.url of the settings (%w)", postgresio.SafeError(err))
-	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && strings.Contains(pg.Message, `"cartstream.`) && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
 	}
-	return postgresio.SafeError(err)
+	return d.Explain(err)
 }

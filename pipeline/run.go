@@ -80,6 +80,7 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 		err = failed
 	}
 	totals := o.totals(true)
+	err = plainError(err)
 	switch {
 	case errors.Is(err, runctl.ErrDrainBound):
 		err = fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
@@ -88,6 +89,17 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	}
 	totals.UnreadableFiles += int64(control.Left()) + o.unreadable
 	return totals, err
+}
+
+// plainError is the error of a DoFn without what Beam puts around it: its plan, and
+// where in that the error came up.
+func plainError(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if cause := errors.Unwrap(e); cause != nil && fmt.Sprintf("%T", e) == "*errors.beamError" {
+			err = cause
+		}
+	}
+	return err
 }
 
 // check tells whether there is anything to run, for those who come by no

@@ -7,6 +7,7 @@ package runctl
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,7 +81,7 @@ func Forget(run string) {
 	cleanups := c.cleanups
 	c.cleanups, c.forgotten = nil, true
 	c.mu.Unlock()
-	for _, f := range cleanups {
+	for _, f := range slices.Backward(cleanups) {
 		f()
 	}
 }
@@ -89,8 +90,8 @@ func Forget(run string) {
 // hosts workers of a cluster those end later.
 var errForgotten = errors.New("the run has ended")
 
-// AtForget has f called when the run is forgotten: for what is kept for the
-// length of a run, such as connections. When it is forgotten already, f is
+// AtForget has f called when the run is forgotten, before what was given earlier: for
+// what is kept for the length of a run, such as connections. When it is forgotten already, f is
 // called at once.
 func (c *Control) AtForget(f func()) {
 	c.mu.Lock()

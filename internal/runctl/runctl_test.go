@@ -66,7 +66,7 @@ func TestForgetCleansUpOnce(t *testing.T) {
 	runctl.Forget(t.Name())
 	runctl.Forget(t.Name())
 	c.AtForget(note("too late"))
-	if want := []string{"first", "second", "too late"}; !slices.Equal(called, want) {
+	if want := []string{"second", "first", "too late"}; !slices.Equal(called, want) {
 		t.Errorf("called %v, want %v", called, want)
 	}
 }

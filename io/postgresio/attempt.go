@@ -41,16 +41,16 @@ type rejection struct {
 }
 
 // load loads a batch, again and again until it is in or can't be.
-func (e *engine) load(b *batch, room *workspace) error {
+func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 	start := time.Now()
-	keys := e.keys.enter(b, room)
+	keys := inFlight.enter(b, room)
 	committed := false
-	defer func() { e.keys.leave(keys, committed) }()
+	defer func() { inFlight.leave(keys, committed) }()
 	if ctx := e.control.Context(); ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	var result *loadResult
-	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
+	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, e.loading(b), func(ctx context.Context) error {
 		b.tries++
 		if b.tries > 1 {
 			if err := keys.wait(ctx, 0); err != nil {
@@ -70,44 +70,40 @@ func (e *engine) load(b *batch, room *workspace) error {
 		return err
 	}
 	committed = true
+	if result == nil {
+		return nil
+	}
 	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
 	e.countRejected(b, result)
 	return nil
 }
 
-// rollbackBound is how long a rollback may take before the connection is given
-// up, after which the server rolls back by itself.
-const rollbackBound = 5 * time.Second
-
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, era int64, start time.Time, result **loadResult) error {
-	pooled, err := e.pool.Acquire(ctx)
+	if err := keys.awaitBegun(ctx); err != nil {
+		return err
+	}
+	if err := e.keepOrder(ctx); err != nil {
+		return err
+	}
+	pooled, err := acquire(ctx, e.pool.Pool, e.loading(b))
 	if err != nil {
 		return err
 	}
 	defer pooled.Release()
-	if err := e.keepOrder(ctx, pooled.Conn()); err != nil {
-		return err
-	}
 	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, room: room, era: era, ids: map[*unit]uuid.UUID{}, claimed: map[*unit]bool{}}
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
-	tx, err := a.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	query, bounded := e.beginLoad(b)
+	tx, err := beginTx(ctx, a.conn, query)
 	if err != nil {
 		return err
 	}
-	// After COMMIT this does nothing; on a broken connection the server rolls back.
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackBound)
-		defer cancel()
-		_ = tx.Rollback(ctx)
-	}()
-	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
-		return err
-	}
+	defer rollback(ctx, tx)
+	keys.began()
 	if now, err := e.lineage.check(ctx, tx); err != nil {
 		return err
 	} else if now != era {
@@ -119,7 +115,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	if err := a.confirmShape(ctx); err != nil {
 		return err
 	}
-	missing, err := a.claim(ctx, tx)
+	missing, err := a.claimAll(ctx, tx, bounded)
 	if err != nil {
 		return err
 	}
@@ -131,12 +127,15 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	if err := a.write(ctx, tx); err != nil {
 		return err
 	}
+	if len(a.batch.units) == 0 {
+		return nil // all of it was set aside
+	}
 	r := a.result()
 	if entered, err := a.enterLoad(ctx, tx, r, time.Since(start)); !entered || err != nil {
 		return err
 	}
 	*result = r
-	if err := tx.Commit(ctx); err != nil {
+	if err := commit(ctx, tx); err != nil {
 		return err
 	}
 	e.lineage.committed(b.id, era)
@@ -156,6 +155,11 @@ func (e *engine) currentEra() int64 {
 		e.presumption.forget()
 	}
 	return era
+}
+
+// loading says what loads the batch, for messages.
+func (e *engine) loading(b *batch) string {
+	return fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name)
 }
 
 func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -54,33 +55,9 @@ func badURL(err error) error {
 	return errBadURL
 }
 
-// sessionSettings hold for every connection: a worker that vanished must free
-// its locks, and our lookups by key must not turn into scans while the
-// planner has no statistics of a table that has just been created. What is said
-// to be committed must outlive a crash of the server. A role that
-// is called cartstream must not find its tables in the ledger's schema, as
-// "$user" in the search path would have it. Time limits and isolation levels
-// that were set for a role's own queries would cut loads short or hide ranges
-// from each other; loads are bounded by their batches.
-const sessionSettings = `SELECT
-	set_config('search_path', coalesce((
-		select string_agg(quote_ident(s), ', ') from unnest(current_schemas(false)) s where s <> 'cartstream'), 'public'), false),
-	set_config('application_name', 'cartstream', false),
-	set_config('idle_in_transaction_session_timeout', '60s', false),
-	set_config('statement_timeout', '0', false),
-	set_config('lock_timeout', '0', false),
-	set_config('default_transaction_isolation', 'read committed', false),
-	set_config('default_transaction_deferrable', 'off', false),
-	(select string_agg(set_config(name, '0', false), '') from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')),
-	set_config('tcp_keepalives_idle', '15', false),
-	set_config('tcp_keepalives_interval', '5', false),
-	set_config('tcp_keepalives_count', '3', false),
-	set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, false),
-	set_config('timezone', 'UTC', false),
-	set_config('enable_seqscan', 'off', false),
-	set_config('jit', 'off', false)`
-
 // Open returns a pool of at most maxConns connections. It does not connect.
+// Nothing is prepared by name on them, and what is done on them goes by beginTx, so
+// that it works behind a pooler.
 func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, error) {
 	url, err := d.url()
 	if err != nil {
@@ -92,19 +69,27 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 	}
 	config.MaxConns = maxConns
 	config.MinConns = 0
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 10 * time.Second
+	config.PingTimeout = probeBound
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 10 * time.Second
 	}
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}
-	config.ConnConfig.DialFunc = dialer.DialContext
+	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	maps.Copy(c.RuntimeParams, startupParameters)
+	if c.ValidateConnect == nil {
+		c.ValidateConnect = preferWritable
+	}
+	w := &watcher{config: c}
+	c.DialFunc = dialer(w)
+	var server sameServer
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, sessionSettings); err != nil {
-			return err
+		if err := connected(ctx, conn); err != nil {
+			return explainPooler(err)
 		}
+		server.add(conn)
 		return d.checkLedger(ctx, conn)
 	}
+	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return server.has(conn), nil }
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
@@ -117,7 +102,9 @@ func LedgerID(ctx context.Context, d Database) (id string, err error) {
 		return "", err
 	}
 	defer pool.Close()
-	err = pool.QueryRow(ctx, ledgerIDSQL).Scan(&id)
+	err = inTransaction(ctx, pool, "reading the ledger's id", beginWriting, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, ledgerIDSQL).Scan(&id)
+	})
 	return id, SafeError(err)
 }
 
@@ -159,6 +146,21 @@ func (d Database) url() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// Explain adds to the error of a connection, where nobody has named the database, what
+// names it; every other error it returns as it is, without secrets.
+func (d Database) Explain(err error) error {
+	if isOutOfReach(err) && d.isUnnamed() {
+		return fmt.Errorf("no database is named: set DATABASE_URL or the PG* variables, or postgres.url of the settings (%w)", SafeError(err))
+	}
+	return SafeError(err)
+}
+
+// isUnnamed reports whether the connection goes by nothing but libpq's defaults.
+func (d Database) isUnnamed() bool {
+	url, err := d.url()
+	return err == nil && url == "" && os.Getenv("PGHOST")+os.Getenv("PGSERVICE")+os.Getenv("PGDATABASE") == ""
+}
+
 // The waiting of Wait: how often, and how long between, PostgreSQL is tried.
 const (
 	waitTries = 30
@@ -166,7 +168,8 @@ const (
 )
 
 // Wait waits until the database answers: 30 tries, 2 s apart, each logged. It
-// returns at once what no waiting will mend, such as a wrong password.
+// returns at once what no waiting will mend, such as a wrong password, and where
+// nobody has named a database.
 func (d Database) Wait(ctx context.Context) error {
 	pool, err := d.Open(ctx, 1)
 	if err != nil {
@@ -175,12 +178,14 @@ func (d Database) Wait(ctx context.Context) error {
 	defer pool.Close()
 	where := describe(pool.Config().ConnConfig)
 	for try := 1; ; try++ {
-		err = pool.Ping(ctx)
+		err = inTransaction(ctx, pool, "connecting", beginWriting, func(pgx.Tx) error { return nil })
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case isOutOfReach(err) && d.isUnnamed():
+			return d.Explain(err)
 		case !isTransient(err):
 			return fmt.Errorf("can't use %s: %w", where, SafeError(err))
 		case try == waitTries:

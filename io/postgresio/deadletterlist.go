@@ -55,19 +55,21 @@ func EachDeadLetter(ctx context.Context, pool *pgxpool.Pool, filter DeadLetterFi
 	if filter.Since.IsZero() {
 		since = nil
 	}
-	rows, err := pool.Query(ctx, deadLetterListSQL, codes, likePattern(filter.File), since, filter.Limit)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		d, err := pgx.RowToStructByPos[DeadLetter](rows)
-		if err == nil {
-			err = each(d)
-		}
+	return inTransaction(ctx, pool, "asking for dead letters", beginWriting, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, deadLetterListSQL, codes, likePattern(filter.File), since, filter.Limit)
 		if err != nil {
 			return err
 		}
-	}
-	return rows.Err()
+		defer rows.Close()
+		for rows.Next() {
+			d, err := pgx.RowToStructByPos[DeadLetter](rows)
+			if err == nil {
+				err = each(d)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
 }

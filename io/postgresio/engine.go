@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/cartstream/cartstream/internal/runctl"
 )
@@ -23,7 +23,7 @@ import (
 type engine struct {
 	opts        loadOptions
 	control     *runctl.Control
-	pool        *pgxpool.Pool
+	pool        *runPool
 	table       *table
 	totals      *totals
 	keys        *keysInFlight
@@ -31,7 +31,7 @@ type engine struct {
 	spare       spareRoom
 	files       fileIDs
 	columns     []string // of the tuples, in order; set once
-	order       orderLock
+	order       orderLease
 	lineage     *lineage
 	fields      []field
 	// shaping is read-locked while a batch is loaded, and locked while the table's
@@ -39,17 +39,20 @@ type engine struct {
 	shaping  sync.RWMutex
 	rejected rejectedFiles
 
-	mu       sync.Mutex
-	changed  *sync.Cond
-	open     *batch
-	since    time.Time // when the open batch got its first unit
-	urgent   bool      // the open batch is wanted now
-	closed   bool
-	closing  chan struct{} // closed with it
-	era      int64         // of the caches
-	writers  sync.WaitGroup
-	refcount int
-	end      sync.Once
+	mu          sync.Mutex
+	changed     *sync.Cond
+	aside       []*unit // set aside, to be loaded by a writer of their own
+	asideBytes  int     // with those that it has
+	asideWriter bool    // it is at work
+	open        *batch
+	since       time.Time // when the open batch got its first unit
+	urgent      bool      // the open batch is wanted now
+	closed      bool
+	closing     chan struct{} // closed with it
+	era         int64         // of the caches
+	writers     sync.WaitGroup
+	refcount    int
+	end         sync.Once
 }
 
 // engines are those of this process, by run, database and table.
@@ -122,27 +125,31 @@ func (e *engine) close() {
 		e.changed.Broadcast()
 		e.mu.Unlock()
 		e.writers.Wait()
-		e.pool.Close()
+		e.endLease()
+		e.pool.release()
 		e.presumption.loaded = keyFilter{} // the run keeps the engine for its lulls
 	})
 }
 
 func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	control := runctl.Of(opts.Run)
-	pool, err := opts.Database.Open(control.Context(), int32(opts.Connections))
+	pool, err := poolOf(opts.Run, opts.Database, untilReleased)
 	if err != nil {
 		return nil, err
 	}
 	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight(),
 		lineage: lineageOf(opts.Run, opts.Database)}
+	e.order.token, e.order.ended = uuid.New(), make(chan struct{})
 	e.changed, e.closing = sync.NewCond(&e.mu), make(chan struct{})
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts, fields)
-		return err
+		return inTransaction(ctx, pool.Pool, "reading the catalog of PostgreSQL", beginWriting, func(tx pgx.Tx) error {
+			e.table, err = inspect(ctx, tx, opts, fields)
+			return err
+		})
 	})
 	if err != nil {
-		pool.Close()
+		pool.release()
 		return nil, err
 	}
 	for range opts.Connections {
@@ -229,19 +236,30 @@ func (e *engine) take() *batch {
 func (e *engine) write() {
 	var room workspace
 	for b := e.take(); b != nil; b = e.take() {
-		ended := e.control.Context().Err() != nil
-		err := e.load(b, &room)
-		room.release()
-		committed := err == nil
-		if !committed && !ended && !errors.Is(err, errNotBefore) { // the earlier batch's own error is the reason
-			e.control.Fail(err)
+		e.loadAndFinish(b, e.keys, &room)
+	}
+}
+
+// loadAndFinish loads a batch, tells what became of its units, and has those loaded
+// that were set aside.
+func (e *engine) loadAndFinish(b *batch, inFlight *keysInFlight, room *workspace) {
+	ended := e.control.Context().Err() != nil
+	err := e.load(b, inFlight, room)
+	room.release()
+	committed := err == nil
+	if !committed && !ended && !errors.Is(err, errNotBefore) { // the earlier batch's own error is the reason
+		e.control.Fail(err)
+	}
+	if committed {
+		e.takeAside(b.aside)
+	} else {
+		b.units = append(b.units, b.aside...)
+	}
+	for _, u := range b.units {
+		if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows
+			e.spare.give(u)
 		}
-		for _, u := range b.units {
-			if committed && b.tries == 1 { // a COPY whose connection broke may still read the rows
-				e.spare.give(u)
-			}
-			u.done(committed)
-			e.control.Give()
-		}
+		u.done(committed)
+		e.control.Give()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -139,19 +140,18 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		v.add(file)
 		ids, fingerprints = append(ids, uuid.New()), append(fingerprints, fingerprint)
 	}
-	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, v.inodes, v.changed, fingerprints); err != nil {
-		return nil, err
-	}
-	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified, v.inodes, v.changed)
-	if err != nil {
-		return nil, err
-	}
 	entries := make(map[record.File]fileEntry, len(unknown))
-	var place int64
-	var e fileEntry
-	_, err = pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
-		entries[v.files[place-1]] = e
-		return nil
+	err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
+		b.Queue(enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, v.inodes, v.changed, fingerprints)
+		b.Queue(readFileSQL, a.e.table.name, v.names, v.sizes, v.modified, v.inodes, v.changed).Query(func(rows pgx.Rows) error {
+			var place int64
+			var e fileEntry
+			_, err := pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
+				entries[v.files[place-1]] = e
+				return nil
+			})
+			return err
+		})
 	})
 	if err == nil && len(entries) != len(unknown) {
 		err = fmt.Errorf("the ledger has %d of %d files that were just entered", len(entries), len(unknown))
@@ -171,12 +171,16 @@ func (a *attempt) renew(ctx context.Context, entries map[record.File]fileEntry, 
 		if e.fingerprint == wanted[file] {
 			continue
 		}
-		tag, err := a.conn.Exec(ctx, renewFileSQL, e.id, wanted[file])
+		err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
+			b.Queue(renewFileSQL, e.id, wanted[file]).Exec(func(tag pgconn.CommandTag) error {
+				if tag.RowsAffected() > 0 {
+					entries[file] = fileEntry{e.id, wanted[file]}
+				}
+				return nil
+			})
+		})
 		if err != nil {
 			return err
-		}
-		if tag.RowsAffected() > 0 {
-			entries[file] = fileEntry{e.id, wanted[file]}
 		}
 	}
 	return nil
@@ -239,14 +243,14 @@ func contentHash(r *record.Range) *int64 {
 
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
-func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
+func (a *attempt) claim(ctx context.Context, tx pgx.Tx, units []*unit) (missing bool, err error) {
 	wanted := map[rangeKey]*unit{}
 	var files []uuid.UUID
 	var starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	var judged []*time.Time
 	var hashes []*int64
-	for _, u := range a.batch.units {
+	for _, u := range units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
 		if u.void = a.isVoid(u); u.void || !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
@@ -268,11 +272,18 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		return false, err
 	}
 	var k rangeKey
+	var claimed []*unit
 	_, err = pgx.ForEachRow(rows, []any{&k.file, &k.start}, func() error {
-		a.claimed[wanted[k]] = true
+		claimed = append(claimed, wanted[k])
 		return nil
 	})
-	return len(a.claimed) < len(wanted), err
+	if err != nil {
+		return false, err
+	}
+	for _, u := range claimed {
+		a.claimed[u] = true
+	}
+	return len(claimed) < len(wanted), nil
 }
 
 // enterCounts writes what became of the records of each claimed range.

@@ -115,11 +115,5 @@ func likePattern(file string) string {
 // reading asks in a transaction that sees one state of everything and changes
 // nothing. Whole tables are read there, and scans are right.
 func reading(ctx context.Context, pool *pgxpool.Pool, ask func(pgx.Tx) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local enable_seqscan = on"); err != nil {
-			return err
-		}
-		return ask(tx)
-	})
+	return inTransaction(ctx, pool, "asking the ledger", beginReading, ask)
 }

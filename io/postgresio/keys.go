@@ -42,6 +42,8 @@ type batchKeys struct {
 
 // batchEnd says that a batch has ended, and how.
 type batchEnd struct {
+	begun     chan struct{} // closed when it has a transaction
+	begin     sync.Once
 	ended     chan struct{} // closed then
 	committed bool          // set before
 }
@@ -50,7 +52,7 @@ type batchEnd struct {
 // must follow when it has ended. Batches enter in their order, however long each
 // takes to be sorted.
 func (k *keysInFlight) enter(b *batch, w *workspace) *batchKeys {
-	own := &batchKeys{sorted: w.sortByKey(b), end: &batchEnd{ended: make(chan struct{})}, held: map[key]bool{}}
+	own := &batchKeys{sorted: w.sortByKey(b), end: &batchEnd{begun: make(chan struct{}), ended: make(chan struct{})}, held: map[key]bool{}}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for k.entered != b.number {
@@ -87,6 +89,24 @@ var errHeldTooLong = errors.New("waited too long for a batch with the same keys"
 // loaded in this run any more: the next one loads these, and they would be the
 // later ones then.
 var errNotBefore = errors.New("an earlier batch with the same keys was not committed")
+
+// began tells the later batches that this one has a transaction.
+func (b *batchKeys) began() { b.end.begin.Do(func() { close(b.end.begun) }) }
+
+// awaitBegun returns when all batches that hold keys of this one have a transaction,
+// or have ended: who waits for them inside its own takes no session from them then,
+// of which a pooler may have few.
+func (b *batchKeys) awaitBegun(ctx context.Context) error {
+	for _, before := range b.before {
+		select {
+		case <-before.begun:
+		case <-before.ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
 
 // wait returns when all batches that hold keys of this one have ended, or with
 // errHeldTooLong when atMost has passed; 0 is no bound.

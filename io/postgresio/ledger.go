@@ -2,11 +2,9 @@ package postgresio
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
@@ -67,15 +65,25 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	for _, f := range files {
 		v.add(f)
 	}
-	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
-		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
-		if err != nil {
-			return err
-		}
-		states, err = l.collect(rows, len(files))
-		return err
+	err = l.askOn(ctx, "asking the ledger", func(ctx context.Context, conn *pgx.Conn, target string) error {
+		return inOneTrip(ctx, conn, func(b *pgx.Batch) {
+			b.Queue(lookupSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed).Query(func(rows pgx.Rows) (err error) {
+				states, err = l.collect(rows, len(files))
+				return err
+			})
+			lineageOf(l.Run, l.Database).queueObservation(ctx, b)
+		})
 	})
-	return states, err
+	return states, l.failed(ctx, err)
+}
+
+// failed ends the run with an error that a DoFn is going to return, unless that says
+// only that it has ended: a runner wraps it into its own words.
+func (l Ledger) failed(ctx context.Context, err error) error {
+	if control := runctl.Of(l.Run); err != nil && ctx.Err() == nil && control.Context().Err() == nil {
+		control.Fail(err)
+	}
+	return err
 }
 
 // History returns a number that changes when earlier answers may be wrong, because
@@ -83,16 +91,31 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 // somebody has deleted entries. While the database is in trouble it waits, until ctx
 // or the run ends.
 func (l Ledger) History(ctx context.Context) (era int64, err error) {
-	err = l.ask(ctx, "checking the ledger's history", func(context.Context, pgx.Tx, string) error { return nil })
-	return lineageOf(l.Run, l.Database).current(), err
+	lineage := lineageOf(l.Run, l.Database)
+	err = l.askOn(ctx, "checking the ledger's history", func(ctx context.Context, conn *pgx.Conn, _ string) error {
+		return inOneTrip(ctx, conn, func(b *pgx.Batch) { lineage.queueObservation(ctx, b) })
+	})
+	return lineage.current(), l.failed(ctx, err)
 }
 
-// ask asks a question in a transaction, with the table's quoted name, until there is
-// an answer, or ctx or the run ends. The same transaction notes which loads the answer
+// ask asks with the table's quoted name, in a transaction, until there is an
+// answer, or ctx or the run ends. The same transaction notes which loads the answer
 // may rest on.
 func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, tx pgx.Tx, target string) error) error {
+	return l.askOn(ctx, what, func(ctx context.Context, conn *pgx.Conn, target string) error {
+		return inTransactionOn(ctx, conn, beginWriting, func(tx pgx.Tx) error {
+			if err := question(ctx, tx, target); err != nil {
+				return err
+			}
+			return lineageOf(l.Run, l.Database).observe(ctx, tx)
+		})
+	})
+}
+
+// askOn is ask with a connection.
+func (l Ledger) askOn(ctx context.Context, what string, question func(ctx context.Context, conn *pgx.Conn, target string) error) error {
 	control := runctl.Of(l.Run)
-	pool, err := l.pool(control)
+	pool, err := poolOf(l.Run, l.Database, keep)
 	if err != nil {
 		return err
 	}
@@ -104,15 +127,8 @@ func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.
 	defer cancel(nil)
 	hard := control.Context()
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
-	lineage := lineageOf(l.Run, l.Database)
 	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error {
-		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			if err := question(ctx, tx, target.Sanitize()); err != nil {
-				return err
-			}
-			_, err := lineage.observe(ctx, tx)
-			return err
-		})
+		return pool.question(ctx, what, func(conn *pgx.Conn) error { return question(ctx, conn, target.Sanitize()) })
 	})
 }
 
@@ -148,32 +164,4 @@ func doneRanges(ranges [][]int64) []record.DoneRange {
 		done[i] = record.DoneRange{Start: r[0], End: r[1], Index: r[2], NextLine: r[3]}
 	}
 	return done
-}
-
-// ledgerPools are the connections of the runs of this process.
-var ledgerPools = struct {
-	sync.Mutex
-	m map[Ledger]*pgxpool.Pool
-}{m: map[Ledger]*pgxpool.Pool{}}
-
-// pool returns the run's connection for looking things up, which is closed
-// when the run is forgotten.
-func (l Ledger) pool(control *runctl.Control) (*pgxpool.Pool, error) {
-	ledgerPools.Lock()
-	defer ledgerPools.Unlock()
-	if p := ledgerPools.m[l]; p != nil {
-		return p, nil
-	}
-	p, err := l.Database.Open(control.Context(), 1)
-	if err != nil {
-		return nil, err
-	}
-	ledgerPools.m[l] = p
-	control.AtForget(func() {
-		ledgerPools.Lock()
-		delete(ledgerPools.m, l)
-		ledgerPools.Unlock()
-		p.Close()
-	})
-	return p, nil
 }

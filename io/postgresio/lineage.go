@@ -91,42 +91,76 @@ from cartstream.ledger_id i`
 // check compares the ledger with what is remembered of it and returns the era that
 // holds now. It is part of the transaction that relies on the answer.
 func (l *lineage) check(ctx context.Context, tx pgx.Tx) (era int64, err error) {
-	return l.ask(ctx, tx, 0)
+	q := l.question(0)
+	if err := q.scan(tx.QueryRow(ctx, lineageSQL, q.remembered, q.limit)); err != nil {
+		return 0, err
+	}
+	return l.learn(ctx, q), nil
 }
 
 // observe is check in the transaction of a question whose answer is cached. It
 // remembers the latest loads of all processes, so that those that the answer rests
 // on are among them.
-func (l *lineage) observe(ctx context.Context, tx pgx.Tx) (era int64, err error) {
-	return l.ask(ctx, tx, listedLoads)
+func (l *lineage) observe(ctx context.Context, tx pgx.Tx) error {
+	q := l.question(listedLoads)
+	err := q.scan(tx.QueryRow(ctx, lineageSQL, q.remembered, q.limit))
+	if err == nil {
+		l.learn(ctx, q)
+	}
+	return err
 }
 
-func (l *lineage) ask(ctx context.Context, tx pgx.Tx, limit int) (era int64, err error) {
-	l.mu.Lock()
-	before, remembered := l.era, l.remembered()
-	l.mu.Unlock()
-	var ledger uuid.UUID
-	var deletions int64
-	var complete bool
-	var listed []uuid.UUID
-	if err := tx.QueryRow(ctx, lineageSQL, remembered, limit).Scan(&ledger, &deletions, &complete, &listed); err != nil {
-		return 0, err
-	}
+// queueObservation is observe as part of a batch of questions.
+func (l *lineage) queueObservation(ctx context.Context, b *pgx.Batch) {
+	q := l.question(listedLoads)
+	b.Queue(lineageSQL, q.remembered, q.limit).QueryRow(func(row pgx.Row) error {
+		err := q.scan(row)
+		if err == nil {
+			l.learn(ctx, q)
+		}
+		return err
+	})
+}
+
+// lineageQuestion is what the ledger is asked, and its answer.
+type lineageQuestion struct {
+	era        int64 // when it was asked
+	remembered []uuid.UUID
+	limit      int
+
+	ledger    uuid.UUID
+	deletions int64
+	complete  bool
+	listed    []uuid.UUID
+}
+
+func (l *lineage) question(limit int) *lineageQuestion {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.era != before { // found meanwhile in another transaction
-		return l.era, nil
+	return &lineageQuestion{era: l.era, remembered: l.remembered(), limit: limit}
+}
+
+func (q *lineageQuestion) scan(row pgx.Row) error {
+	return row.Scan(&q.ledger, &q.deletions, &q.complete, &q.listed)
+}
+
+// learn takes in an answer and returns the era that holds now.
+func (l *lineage) learn(ctx context.Context, q *lineageQuestion) (era int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.era != q.era { // found meanwhile in another transaction
+		return l.era
 	}
 	if !l.known {
-		l.known, l.ledger, l.deletions = true, ledger, deletions
+		l.known, l.ledger, l.deletions = true, q.ledger, q.deletions
 	}
-	if !complete || ledger != l.ledger || deletions != l.deletions {
-		l.change(ctx, ledger, deletions)
+	if !q.complete || q.ledger != l.ledger || q.deletions != l.deletions {
+		l.change(ctx, q.ledger, q.deletions)
 	}
-	if limit > 0 {
-		l.listed = listed
+	if q.limit > 0 {
+		l.listed = q.listed
 	}
-	return l.era, nil
+	return l.era
 }
 
 // remembered returns the loads that the ledger must have. The lock is held.

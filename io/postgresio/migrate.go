@@ -4,11 +4,10 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/tern/v2/migrate"
 )
 
 //go:embed migrations/*.sql
@@ -19,7 +18,8 @@ var migrations embed.FS
 const migrationLock = 7231894650113
 
 // Migrate brings the ledger's schema to this version, and then runs the given
-// statements, which must be repeatable (create table if not exists …). It is
+// statements, which must be repeatable (create table if not exists …). All of it is
+// one transaction, so that it is done or not, and works behind a pooler. It is
 // safe when several processes start at once.
 func Migrate(ctx context.Context, d Database, statements ...string) error {
 	pool, err := d.Open(ctx, 1)
@@ -28,88 +28,99 @@ func Migrate(ctx context.Context, d Database, statements ...string) error {
 	}
 	defer pool.Close()
 	return retry(ctx, pool, prepareBound, "migrating the schema cartstream", func(ctx context.Context) error {
-		conn, err := pool.Acquire(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Release()
-		return migrateLocked(ctx, conn.Conn(), statements)
+		return inTransaction(ctx, pool, "migrating the schema cartstream", beginWriting, func(tx pgx.Tx) error {
+			return migrate(ctx, tx, statements)
+		})
 	})
 }
 
-func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) error {
-	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", migrationLock); err != nil {
+func migrate(ctx context.Context, tx pgx.Tx, statements []string) error {
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", migrationLock); err != nil {
 		return err
 	}
-	// When a try fails, the lock must not outlive it in the pool.
-	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", migrationLock) }()
-	if err := createSchema(ctx, conn); err != nil {
-		return err
-	}
-	migrator, err := migrate.NewMigrator(ctx, conn, "cartstream.schema_version")
+	steps, err := migrationSteps()
 	if err != nil {
 		return err
 	}
-	if err := keepVersionPublished(ctx, conn); err != nil {
-		return err
-	}
-	migrator.OnStart = func(sequence int32, name, _, _ string) {
-		slog.InfoContext(ctx, "Migrating the schema cartstream", "step", sequence, "name", name)
-	}
-	files, err := fs.Sub(migrations, "migrations")
+	version, err := schemaVersion(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if err := migrator.LoadMigrations(files); err != nil {
+	if err := keepVersionPublished(ctx, tx); err != nil {
 		return err
 	}
-	if err := refuseNewer(ctx, migrator); err != nil {
-		return err
+	if version > len(steps) {
+		return fmt.Errorf("the schema cartstream has version %d and is newer than this program, which knows it up to version %d: use a newer cartstream", version, len(steps))
 	}
-	if err := migrator.Migrate(ctx); err != nil {
-		return err
+	for i, step := range steps[version:] {
+		slog.InfoContext(ctx, "Migrating the schema cartstream", "step", version+i+1, "name", step.name)
+		if _, err := tx.Exec(ctx, step.sql); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
 	}
-	// The migrator leaves a session with nothing but defaults.
-	if _, err := conn.Exec(ctx, sessionSettings); err != nil {
-		return err
+	if version < len(steps) {
+		if _, err := tx.Exec(ctx, "update cartstream.schema_version set version = $1", len(steps)); err != nil {
+			return err
+		}
 	}
 	for _, statement := range statements {
-		if _, err := conn.Exec(ctx, statement); err != nil {
+		if _, err := tx.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keepVersionPublished gives the migrator's own table a primary key where it
-// has none: otherwise a publication FOR ALL TABLES refuses its updates.
-func keepVersionPublished(ctx context.Context, conn *pgx.Conn) error {
+// keepVersionPublished gives the table of the version a primary key where it has
+// none: otherwise a publication FOR ALL TABLES refuses its updates.
+func keepVersionPublished(ctx context.Context, tx pgx.Tx) error {
 	var has bool
-	err := conn.QueryRow(ctx, "select exists (select from pg_index where indrelid = 'cartstream.schema_version'::regclass and indisprimary)").Scan(&has)
+	err := tx.QueryRow(ctx, "select exists (select from pg_index where indrelid = 'cartstream.schema_version'::regclass and indisprimary)").Scan(&has)
 	if err != nil || has {
 		return err
 	}
-	_, err = conn.Exec(ctx, "alter table cartstream.schema_version add primary key (version)")
+	_, err = tx.Exec(ctx, "alter table cartstream.schema_version add primary key (version)")
 	return err
 }
 
-// refuseNewer refuses a ledger that a later version of this program has
-// migrated.
-func refuseNewer(ctx context.Context, migrator *migrate.Migrator) error {
-	is, err := migrator.GetCurrentVersion(ctx)
-	if known := int32(len(migrator.Migrations)); err == nil && is > known {
-		return fmt.Errorf("the schema cartstream has version %d and is newer than this program, which knows it up to version %d: use a newer cartstream", is, known)
+type migrationStep struct{ name, sql string }
+
+// migrationSteps are the files NNN_name.sql in their order, numbered from 001. What
+// comes after a line of theirs would undo them.
+func migrationSteps() ([]migrationStep, error) {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return nil, err
 	}
-	return err
+	steps := make([]migrationStep, len(files))
+	for i, f := range files {
+		if want := fmt.Sprintf("%03d_", i+1); !strings.HasPrefix(f.Name(), want) {
+			return nil, fmt.Errorf("the migration %s must be called %sname.sql", f.Name(), want)
+		}
+		text, err := migrations.ReadFile("migrations/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		sql, _, _ := strings.Cut(string(text), "---- create above / drop below ----")
+		steps[i] = migrationStep{f.Name(), sql}
+	}
+	return steps, nil
 }
 
-// createSchema asks first, so that a role without the right to create schemas
-// can use one that is there.
-func createSchema(ctx context.Context, conn *pgx.Conn) error {
-	var there bool
-	if err := conn.QueryRow(ctx, "select to_regnamespace('cartstream') is not null").Scan(&there); err != nil || there {
-		return err
+// schemaVersion returns how many steps were made, 0 where there is no schema. It
+// asks first, so that a role without the right to create schemas can use one that
+// is there.
+func schemaVersion(ctx context.Context, tx pgx.Tx) (version int, err error) {
+	var schema, table bool
+	err = tx.QueryRow(ctx, "select to_regnamespace('cartstream') is not null, to_regclass('cartstream.schema_version') is not null").Scan(&schema, &table)
+	if err == nil && !schema {
+		_, err = tx.Exec(ctx, "create schema cartstream")
 	}
-	_, err := conn.Exec(ctx, "create schema cartstream")
-	return err
+	if err == nil && !table {
+		_, err = tx.Exec(ctx, "create table cartstream.schema_version (version int4 not null); insert into cartstream.schema_version values (0)")
+	}
+	if err == nil {
+		err = tx.QueryRow(ctx, "select version from cartstream.schema_version").Scan(&version)
+	}
+	return version, err
 }

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,11 +13,12 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// TestLoadsInOrderSurviveTheirLock kills, again and again, the session that
-// holds the table's lock, while others of the same run load. The last record of
-// each key wins all the same.
-func TestLoadsInOrderSurviveTheirLock(t *testing.T) {
+// TestOrderedLoadsSurviveLossOfTheirLease takes the lease away, again and again,
+// while batches of the run are loaded. The last record of each key wins all the
+// same.
+func TestOrderedLoadsSurviveLossOfTheirLease(t *testing.T) {
 	retryFast(t)
+	leaseFast(t)
 	const keys, files = 10, 30
 	w := newWorld(t, stockTable)
 	s := newSink[stock](w, "stock", WithUpsert(Upsert{}), WithFlush(5, time.Hour), WithConnections(3))
@@ -33,20 +35,22 @@ func TestLoadsInOrderSurviveTheirLock(t *testing.T) {
 		defer over.Store(true)
 		return s.bundle(all...)
 	})
-	killed, loaded := int64(0), int64(0)
+	lost, loaded := 0, int64(0)
 	for ; !over.Load(); time.Sleep(time.Millisecond) {
 		now := one[int64](w, "select count(*) from cartstream.loads")
 		if now < loaded+8 {
 			continue // or none would get through
 		}
 		loaded = now
-		killed += killHolder(w)
+		lost++
+		// It has expired at once: nobody waits for it.
+		w.exec("update cartstream.leases set token = gen_random_uuid(), expires_at = clock_timestamp()")
 	}
 	if err := result(t, done); err != nil {
 		t.Fatal(err)
 	}
-	if killed == 0 {
-		t.Error("no session was killed")
+	if lost == 0 {
+		t.Error("no lease was lost")
 	}
 	var want []string
 	for n := range keys {
@@ -58,48 +62,50 @@ func TestLoadsInOrderSurviveTheirLock(t *testing.T) {
 	}
 }
 
-// killHolder ends the session that holds the table's lock, and tells how many
-// there were.
-func killHolder(w *world) int64 {
-	w.t.Helper()
-	return one[int64](w, `select count(*) from (
-		select pg_terminate_backend(pid, 10000) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted
-		and database = (select oid from pg_database where datname = current_database()) group by pid) k`)
+// leaseFast has leases end and be looked at in short times.
+func leaseFast(t *testing.T) {
+	term, renew, poll := leaseTerm, leaseRenew, leasePoll
+	leaseTerm, leaseRenew, leasePoll = 3*time.Second, 200*time.Millisecond, 10*time.Millisecond
+	t.Cleanup(func() { leaseTerm, leaseRenew, leasePoll = term, renew, poll })
 }
 
-// TestLoadsInOrderNoticeThatTheirLockIsGone: another process has it meanwhile,
-// so nothing is loaded until that has ended.
-func TestLoadsInOrderNoticeThatTheirLockIsGone(t *testing.T) {
+// otherRun is another process that loads into the same database.
+func otherRun(w *world) *world {
+	other := &world{t: w.t, db: w.db, pool: w.pool, run: uuid.NewString()}
+	w.t.Cleanup(func() { runctl.Forget(other.run) })
+	return other
+}
+
+// TestOrderedLoadCommitsNothingWithoutItsLease has another process take the lease
+// between two batches: nothing is loaded until that one has ended.
+func TestOrderedLoadCommitsNothingWithoutItsLease(t *testing.T) {
 	retryFast(t)
+	leaseFast(t)
+	log := captureLog(t)
 	w := newWorld(t, stockTable)
 	s := newSink[stock](w, "stock", WithUpsert(Upsert{}), WithConnections(2))
 	s.load(wholeRange[stock](testFile("0"), stock{"a", 1, nil, "one"})...)
-	if killed := killHolder(w); killed != 1 {
-		t.Fatalf("%d sessions hold the lock, want 1", killed)
-	}
-	other := begin(w)
-	execIn(w, other, "select pg_advisory_xact_lock("+tableLockKey+")", "public.stock")
+	w.exec("update cartstream.leases set token = gen_random_uuid(), holder = 'somebody else', expires_at = 'infinity'")
 	done := inBackground(func() error { return s.bundle(wholeRange[stock](testFile("1"), stock{"a", 1, nil, "two"})...) })
-	waitForLock(w)
+	waitUntil(t, "word of the other process", func() bool { return strings.Contains(log.String(), "somebody else") })
 	wantStock(w, "stock", "a1 -1 one")
-	if err := other.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.exec("update cartstream.leases set expires_at = clock_timestamp()")
 	if err := result(t, done); err != nil {
 		t.Fatal(err)
 	}
 	wantStock(w, "stock", "a1 -1 two")
 }
 
-// TestLoadsInOrderWaitForBatches: the session that held the lock has died, and
-// a batch of another one goes on. Who has the lock then waits for it.
-func TestLoadsInOrderWaitForBatches(t *testing.T) {
+// TestLeaseIsTakenOverOnlyAfterBatchesUnderWay: the process that held it does not
+// renew it any more, and a batch of it goes on. Who takes the lease waits for that.
+func TestLeaseIsTakenOverOnlyAfterBatchesUnderWay(t *testing.T) {
+	leaseFast(t)
 	w := newWorld(t, stockTable)
+	token := uuid.New()
+	w.exec("insert into cartstream.leases values ('public.stock', $1, 'the first', default, clock_timestamp())", token)
 	batch := begin(w)
-	execIn(w, batch, "select pg_advisory_xact_lock_shared("+batchLockKey+")", "public.stock")
-	other := &world{t: t, db: w.db, pool: w.pool, run: uuid.NewString()}
-	t.Cleanup(func() { runctl.Forget(other.run) })
-	s := newSink[stock](other, "stock", WithUpsert(Upsert{}))
+	execIn(w, batch, holdLeaseSQL, "public.stock", token)
+	s := newSink[stock](otherRun(w), "stock", WithUpsert(Upsert{}))
 	done := inBackground(func() error { return s.bundle(wholeRange[stock](testFile("0"), stock{"a", 1, nil, "one"})...) })
 	waitForLock(w)
 	wantStock(w, "stock")
@@ -110,4 +116,42 @@ func TestLoadsInOrderWaitForBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStock(w, "stock", "a1 -1 one")
+}
+
+// TestRenewalOfTheLeaseWaitsForNoBatch: a batch may take longer than the lease.
+func TestRenewalOfTheLeaseWaitsForNoBatch(t *testing.T) {
+	leaseFast(t)
+	w := newWorld(t, stockTable)
+	s := newSink[stock](w, "stock", WithUpsert(Upsert{}))
+	s.load(wholeRange[stock](testFile("0"), stock{"a", 1, nil, "one"})...)
+	batch := begin(w)
+	execIn(w, batch, holdLeaseSQL, "public.stock", one[uuid.UUID](w, "select token from cartstream.leases"))
+	const expiry = "select expires_at from cartstream.leases"
+	before := one[time.Time](w, expiry)
+	waitUntil(t, "two renewals", func() bool { return one[time.Time](w, expiry).Sub(before) > 2*leaseRenew })
+}
+
+// TestLeaseEndsWithItsProcess: the next one waits no longer than that, and, where
+// the first was killed, no longer than the lease's term.
+func TestLeaseEndsWithItsProcess(t *testing.T) {
+	leaseFast(t)
+	w := newWorld(t, stockTable)
+	first := &loadFn[stock]{Options: newLoadOptions("stock", []Option{WithRun(w.run), WithDatabase(w.db), WithUpsert(Upsert{})})}
+	if err := first.Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := &sink[stock]{w: w, fn: first}
+	s.load(wholeRange[stock](testFile("0"), stock{"a", 1, nil, "one"})...)
+	if !one[bool](w, "select expires_at > clock_timestamp() from cartstream.leases") {
+		t.Error("the lease has expired while its process lives")
+	}
+	if err := first.Teardown(); err != nil {
+		t.Fatal(err)
+	}
+	if one[bool](w, "select expires_at > clock_timestamp() from cartstream.leases") {
+		t.Error("the lease outlives its process")
+	}
+	w.exec("update cartstream.leases set token = gen_random_uuid(), expires_at = clock_timestamp() + '500ms'") // of one that was killed
+	newSink[stock](otherRun(w), "stock", WithUpsert(Upsert{})).load(wholeRange[stock](testFile("1"), stock{"a", 1, nil, "two"})...)
+	wantStock(w, "stock", "a1 -1 two")
 }

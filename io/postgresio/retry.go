@@ -2,6 +2,8 @@ package postgresio
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,15 +23,40 @@ import (
 // server that stops, starts or has no room, and transactions that lost
 // against another one. SQLSTATE classes: PostgreSQL manual, appendix A.
 func isTransient(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return slices.ContainsFunc(eachAttempt(connect), attemptMayPass)
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return isTransientState(pg.Code)
+		return isTransientState(pg.Code) && !isPoolersRefusal(pg)
+	}
+	if isForGood(err) {
+		return false
 	}
 	var network net.Error
-	var connect *pgconn.ConnectError
-	return errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.Is(err, errHistoryChanged) || errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+	return errors.Is(err, errSilent) || errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.Is(err, errHistoryChanged) ||
+		errors.As(err, &network) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// eachAttempt returns the errors of all addresses that were tried.
+func eachAttempt(connect *pgconn.ConnectError) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(connect.Unwrap(), &joined) {
+		return joined.Unwrap()
+	}
+	return []error{connect.Unwrap()}
+}
+
+// attemptMayPass reports whether connecting to one address may work later.
+func attemptMayPass(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return isTransientState(pg.Code) && !isPoolersRefusal(pg)
+	}
+	return !isForGood(err)
 }
 
 func isTransientState(code string) bool {
@@ -51,6 +78,36 @@ func isTransientState(code string) bool {
 		return true
 	}
 	return false
+}
+
+// isForGood reports whether a connection fails however often it is tried: the
+// server's certificate is not what was asked for, or the pooler can't do what is
+// needed.
+func isForGood(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	return errors.Is(err, errStatementMode) || errors.As(err, &authority) || errors.As(err, &host) ||
+		errors.As(err, &invalid) || errors.As(err, &verification)
+}
+
+// isPoolersRefusal reports whether a pooler refuses a connection for good.
+// PgBouncer gives these the state of a broken protocol, as it does to trouble that
+// passes.
+func isPoolersRefusal(err *pgconn.PgError) bool {
+	return err.Code == "08P01" && slices.ContainsFunc([]string{"unsupported startup parameter", "no such database", "no such user", "statement pooling mode"},
+		func(s string) bool { return strings.Contains(err.Message, s) })
+}
+
+// wantsNewConnection reports whether the same connection, or others to the same
+// server, would fail again: what is on them now is read-only, or is stopping.
+func wantsNewConnection(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "25006" || pg.Code == "57P01" || pg.Code == "57P02" || pg.Code == "57P03" || strings.HasPrefix(pg.Code, "08")
+	}
+	return errors.Is(err, errSilent)
 }
 
 // isRowFault reports whether an error is about what a row holds and not about
@@ -140,20 +197,26 @@ func isLostRace(err error) bool {
 	return errors.Is(err, errHistoryChanged) || errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// server is asked whether it answers; a pool is one.
+// server is asked whether it answers, and may be connected to anew; a pool is one.
 type server interface {
 	Ping(ctx context.Context) error
+	Reset()
 }
 
 // retry calls try until it succeeds, fails with what is not transient, ctx
 // ends, or limit has passed (0: no limit). Between tries it waits 1, 2, 4 … at
 // most 30 s, with jitter, and says so; a server that was out of reach ends the
-// wait by answering again. After a deadlock it waits at most a second.
+// wait by answering again. After a deadlock it waits at most a second. Where the
+// server is read-only or stops, the next try is on a new connection.
 func retry(ctx context.Context, db server, limit time.Duration, what string, try func(ctx context.Context) error) error {
 	pauses, races := pausesOf(firstPause, longestPause), pausesOf(firstPause/10, firstPause)
 	start := time.Now()
+	tried := ctx
+	if limit > 0 {
+		tried = context.WithValue(ctx, giveUpKey{}, start.Add(limit))
+	}
 	for {
-		err := try(ctx)
+		err := try(tried)
 		switch {
 		case err == nil:
 			return nil
@@ -163,6 +226,9 @@ func retry(ctx context.Context, db server, limit time.Duration, what string, try
 			return fmt.Errorf("%s: %w", what, SafeError(err))
 		case limit > 0 && time.Since(start) >= limit:
 			return fmt.Errorf("%s: gave up after %s of retries: %w", what, limit, SafeError(err))
+		}
+		if wantsNewConnection(err) {
+			db.Reset()
 		}
 		pause := pauses
 		if isLostRace(err) {
@@ -217,6 +283,8 @@ func isOutOfReach(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect)
 }
+
+func inMilliseconds(d time.Duration) string { return fmt.Sprint(max(1, d.Milliseconds())) }
 
 func inSeconds(d time.Duration) string {
 	if d < time.Second/2 {

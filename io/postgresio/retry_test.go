@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -107,8 +108,12 @@ func (a answering) Ping(context.Context) error {
 	return nil
 }
 
+func (answering) Reset() {}
+
 // away is a server that is away until a moment.
 type away time.Time
+
+func (away) Reset() {}
 
 func (a away) Ping(ctx context.Context) error {
 	return answering(!time.Now().Before(time.Time(a))).Ping(ctx)
@@ -151,4 +156,35 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 			t.Errorf("got %v after %s", err, time.Since(start))
 		}
 	})
+}
+
+// A certificate that is not what was asked for is not tried again, whichever of pgx's
+// and Go's errors says so.
+func TestCertificatesAreNotTriedAgain(t *testing.T) {
+	good, other := newAuthority(t, "good"), newAuthority(t, "other")
+	server, err := url.Parse(tlsServer(t, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, host, mode, authority, says string
+	}{
+		{"another authority", "127.0.0.1", "verify-ca", other.dir, "unknown authority"},
+		{"another authority, and the name", "127.0.0.1", "verify-full", other.dir, "unknown authority"},
+		{"another name", "localhost", "verify-full", good.dir, "localhost"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u := *server
+			u.Host = net.JoinHostPort(c.host, server.Port())
+			u.RawQuery = url.Values{"sslmode": {c.mode}, "sslrootcert": {c.authority + "/ca.pem"}}.Encode()
+			log := captureLog(t)
+			err := SetURL(t.Name(), u.String()).Wait(t.Context())
+			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line that says %q", err, c.says)
+			}
+			if log.String() != "" {
+				t.Errorf("it was tried again:\n%s", log)
+			}
+		})
+	}
 }

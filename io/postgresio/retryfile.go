@@ -3,6 +3,7 @@ package postgresio
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -14,7 +15,9 @@ func RetryFile(ctx context.Context, pool *pgxpool.Pool, table, path string) (int
 	if err != nil {
 		return 0, err
 	}
-	tag, err := pool.Exec(ctx, `
+	var n int64
+	err = inTransaction(ctx, pool, "retrying a file", beginWriting, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
 with freed as (
 	delete from cartstream.file_outcomes o
 	using cartstream.files f
@@ -23,5 +26,8 @@ with freed as (
 	returning f.file_id
 )
 select distinct file_id from freed`, id.Sanitize(), FileName(path))
-	return tag.RowsAffected(), err
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
 }

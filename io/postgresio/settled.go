@@ -45,7 +45,7 @@ func (l Ledger) Settled(ctx context.Context, files []record.File) ([]bool, error
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, l.failed(ctx, err)
 		}
 	}
 	return settled, nil

@@ -311,18 +311,20 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	}
 	defer pool.Close()
 	return retry(ctx, pool, prepareBound, "checking the table", func(ctx context.Context) error {
-		t, err := findTable(ctx, pool, name, o.KeyColumns, fields)
-		if err != nil {
-			return err
-		}
-		if err := t.checkKind(o.AllowUnlogged); err != nil {
-			return err
-		}
-		unfit := t.match(fields, o.KeyColumns, o.Upsert)
-		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
-		if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields)); err != nil {
-			return err
-		}
-		return t.checkUpdates(ctx, pool)
+		return inTransaction(ctx, pool, "checking the table", beginWriting, func(tx pgx.Tx) error {
+			t, err := findTable(ctx, tx, name, o.KeyColumns, fields)
+			if err != nil {
+				return err
+			}
+			if err := t.checkKind(o.AllowUnlogged); err != nil {
+				return err
+			}
+			unfit := t.match(fields, o.KeyColumns, o.Upsert)
+			_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
+			if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields)); err != nil {
+				return err
+			}
+			return t.checkUpdates(ctx, tx)
+		})
 	})
 }

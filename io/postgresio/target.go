@@ -84,13 +84,13 @@ const notReloaded = "Files that count as loaded are not loaded again; to load on
 // inserted, as of one moment, where that is cheap or rows seem to be missing. Otherwise
 // the count of before is kept.
 func (e *engine) countTarget(ctx context.Context, before targetState) (now targetState, err error) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, e.pool, options, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf("set local enable_seqscan = on; set local statement_timeout = %d", countBound.Milliseconds())); err != nil {
+	t := e.target()
+	err = e.askTarget(ctx, beginReading, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("set local statement_timeout = %d", countBound.Milliseconds())); err != nil {
 			return err
 		}
 		var size, estimate, inserted int64
-		if err := tx.QueryRow(ctx, targetStateSQL, e.target().quoted, e.target().name).Scan(&now.oid, &now.files, &size, &estimate, &inserted); err != nil {
+		if err := tx.QueryRow(ctx, targetStateSQL, t.quoted, t.name).Scan(&now.oid, &now.files, &size, &estimate, &inserted); err != nil {
 			return err
 		}
 		now.missing = before.missing
@@ -98,7 +98,7 @@ func (e *engine) countTarget(ctx context.Context, before targetState) (now targe
 			return nil
 		}
 		var rows int64
-		if err := tx.QueryRow(ctx, "select count(*) from "+e.target().quoted).Scan(&rows); err != nil {
+		if err := tx.QueryRow(ctx, "select count(*) from "+t.quoted).Scan(&rows); err != nil {
 			return err
 		}
 		now.missing = inserted - rows
@@ -110,6 +110,11 @@ func (e *engine) countTarget(ctx context.Context, before targetState) (now targe
 	return now, err
 }
 
+// askTarget asks in a transaction, on the connection for questions.
+func (e *engine) askTarget(ctx context.Context, begin string, ask func(pgx.Tx) error) error {
+	return e.pool.question(ctx, "checking the target table", func(conn *pgx.Conn) error { return inTransactionOn(ctx, conn, begin, ask) })
+}
+
 // isTimeout reports whether a statement was canceled because of its timeout.
 func isTimeout(err error) bool {
 	var pg *pgconn.PgError
@@ -118,8 +123,10 @@ func isTimeout(err error) bool {
 
 // storedTarget returns what the ledger has; known is false where it has nothing.
 func (e *engine) storedTarget(ctx context.Context) (s targetState, known bool, err error) {
-	err = e.pool.QueryRow(ctx, "select table_oid, files, missing_rows from cartstream.target_tables where table_name = $1", e.target().name).
-		Scan(&s.oid, &s.files, &s.missing)
+	err = e.askTarget(ctx, beginWriting, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "select table_oid, files, missing_rows from cartstream.target_tables where table_name = $1", e.target().name).
+			Scan(&s.oid, &s.files, &s.missing)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, false, nil
 	}
@@ -127,10 +134,12 @@ func (e *engine) storedTarget(ctx context.Context) (s targetState, known bool, e
 }
 
 func (e *engine) storeTarget(ctx context.Context, s targetState) error {
-	_, err := e.pool.Exec(ctx, `insert into cartstream.target_tables (table_name, table_oid, files, missing_rows) values ($1, $2, $3, $4)
-		on conflict (table_name) do update set table_oid = $2, files = $3, missing_rows = $4, counted_at = clock_timestamp()`,
-		e.target().name, s.oid, s.files, s.missing)
-	return err
+	return e.askTarget(ctx, beginWriting, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into cartstream.target_tables (table_name, table_oid, files, missing_rows) values ($1, $2, $3, $4)
+			on conflict (table_name) do update set table_oid = $2, files = $3, missing_rows = $4, counted_at = clock_timestamp()`,
+			e.target().name, s.oid, s.files, s.missing)
+		return err
+	})
 }
 
 // watchTarget checks the target table at once, and again when it has got other files,
@@ -166,6 +175,8 @@ func (e *engine) targetReplaced(ctx context.Context, last targetState) bool {
 	}
 	var now targetState
 	var ignored int64
-	err := e.pool.QueryRow(ctx, targetStateSQL, e.target().quoted, "").Scan(&now.oid, &now.files, &ignored, &ignored, &ignored)
+	err := e.askTarget(ctx, beginReading, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, targetStateSQL, e.target().quoted, "").Scan(&now.oid, &now.files, &ignored, &ignored, &ignored)
+	})
 	return err == nil && (now.oid != last.oid || now.files != last.files)
 }

@@ -102,6 +102,10 @@ type batch struct {
 	tries int
 	// raised are the latest errors of these, if triggers raised them.
 	raised raisedErrors
+	// aside are units that were taken out of it, to be loaded later; late tells that
+	// this is a batch of such.
+	aside []*unit
+	late  bool
 	// rows are the records that are to become rows; the others are dead letters.
 	rows, records int
 }

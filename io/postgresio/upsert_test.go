@@ -302,6 +302,8 @@ func TestUpsertAgainstAnotherWriter(t *testing.T) {
 // TestLoadsInOrderWaitForEachOther: of two runs that go by the order of the
 // records, the second writes when the first has ended.
 func TestLoadsInOrderWaitForEachOther(t *testing.T) {
+	leaseFast(t)
+	log := captureLog(t)
 	w := newWorld(t, stockTable)
 	first := &loadFn[stock]{Options: newLoadOptions("stock", []Option{WithRun(w.run), WithDatabase(w.db), WithUpsert(Upsert{})})}
 	if err := first.Setup(t.Context()); err != nil {
@@ -310,15 +312,13 @@ func TestLoadsInOrderWaitForEachOther(t *testing.T) {
 	if err := (&sink[stock]{w: w, fn: first}).bundle(wholeRange[stock](testFile("0"), stock{"a", 1, nil, "one"})...); err != nil {
 		t.Fatal(err)
 	}
-	other := &world{t: t, db: w.db, pool: w.pool, run: uuid.NewString()}
-	t.Cleanup(func() { runctl.Forget(other.run) })
-	second := newSink[stock](other, "stock", WithUpsert(Upsert{}))
+	second := newSink[stock](otherRun(w), "stock", WithUpsert(Upsert{}))
 	done := inBackground(func() error {
 		return second.bundle(slices.Concat(
 			wholeRange[stock](testFile("1"), stock{"a", 1, nil, "from the second, left out"}),
 			wholeRange[stock](testFile("2"), stock{"a", 1, nil, "three"}))...)
 	})
-	waitForLock(w)
+	waitUntil(t, "word of the other process", func() bool { return strings.Contains(log.String(), "Another process loads into the table") })
 	if err := (&sink[stock]{w: w, fn: first}).bundle(wholeRange[stock](testFile("1"), stock{"a", 1, nil, "two"})...); err != nil {
 		t.Fatal(err)
 	}

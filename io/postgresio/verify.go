@@ -103,10 +103,10 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, table string, o *VerifyOpti
 		o = &VerifyOptions{}
 	}
 	v := &Verification{Findings: []Finding{}, OffByKind: map[string]int64{}, limit: cmp.Or(o.Limit, DefaultFindings)}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
-		// Here whole tables are read, and scans and large sorts are right.
-		if _, err := tx.Exec(ctx, "set local enable_seqscan = on; set local work_mem = '64MB'; set local idle_in_transaction_session_timeout = 0"); err != nil {
+	err := inTransaction(ctx, pool, "verifying", beginReading, func(tx pgx.Tx) error {
+		// Large sorts are right here. While files are read, the session waits, and is
+		// not one that may be ended as stale.
+		if _, err := tx.Exec(ctx, "set local work_mem = '64MB'; set local idle_in_transaction_session_timeout = 0; set local application_name = '"+applicationName+" verify'"); err != nil {
 			return err
 		}
 		if err := v.verifyLedger(ctx, tx, table); err != nil {
