@@ -36,19 +36,6 @@ func Open(ctx context.Context, path string) (File, error) {
 	return f, nil
 }
 
-// Probe tells whether a file can be opened, where that is cheap to tell: in a
-// store its size has been asked for already.
-func Probe(path string) error {
-	if _, _, ok := cutScheme(path); ok {
-		return nil
-	}
-	f, err := Open(context.Background(), path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 // Gone reports whether a path that was listed names nothing any more. Of a
 // store's it says so always: nothing is to be remembered of it.
 func Gone(path string) bool {

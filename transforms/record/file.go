@@ -27,6 +27,9 @@ type Work struct {
 	// Done holds the ranges that are in the ledger, in ascending order. They are
 	// not loaded again.
 	Done []DoneRange
+	// MayGrow tells that the file has changed a short time ago. If it ends in the middle
+	// of something, the reader leaves that end to a later Work.
+	MayGrow bool
 }
 
 // DoneRange is a range of a file version that is in the ledger.
@@ -90,6 +93,8 @@ type Range struct {
 	// Done is Work's, for the whole of an unsplit file: the reader leaves those
 	// ranges out.
 	Done []DoneRange
+	// MayGrow is Work's, for the whole of an unsplit file.
+	MayGrow bool
 	// Share is, of a range that is cut from an unsplit file, how many of the
 	// file's own bytes were read for it: for those who tell how far a load is.
 	// The shares of a file, and of what fails it, add up to its size.
