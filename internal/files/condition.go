@@ -2,7 +2,9 @@ package files
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -31,13 +33,16 @@ type Condition struct {
 	OwnClock bool
 	// Inode is 0 where the system has none.
 	Inode uint64
+	// Stored marks an object of a store, which appears as a whole.
+	Stored bool
 }
 
-// Probe opens a file and tells its condition. In a store it asks nothing, because
-// the listing has asked already: an object appears as a whole.
+// Probe opens a file and tells its condition. The error is fs.ErrNotExist where the path
+// no longer names a regular file. In a store it asks nothing, because the listing has
+// asked already, and its reader finds a change.
 func Probe(f record.File) (Condition, error) {
 	if _, _, ok := cutScheme(f.Path); ok {
-		return Condition{Writing: WritingClosed, File: f, OwnClock: true}, nil
+		return Condition{Writing: WritingClosed, File: f, Stored: true}, nil
 	}
 	file, err := Open(context.Background(), f.Path)
 	if err != nil {
@@ -47,6 +52,9 @@ func Probe(f record.File) (Condition, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return Condition{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Condition{}, fmt.Errorf("%s is not a regular file: %w", f.Path, fs.ErrNotExist)
 	}
 	c := Condition{File: record.File{Path: f.Path, Size: info.Size(), Modified: info.ModTime().UnixMicro()}, Inode: inodeOf(info)}
 	c.Writing, c.OwnClock = writing(file.(*os.File))
