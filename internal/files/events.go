@@ -113,6 +113,14 @@ func (e *Events) Arrived() bool {
 	return e.arrived > 0
 }
 
+// Has reports whether Named would return the path.
+func (e *Events) Has(path string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.named[path]
+	return ok
+}
+
 // Lost tells whether only a listing can tell what has happened since the last one.
 func (e *Events) Lost() bool {
 	if e == nil {

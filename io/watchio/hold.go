@@ -235,11 +235,13 @@ func (e *hold) closed() {
 // that have stopped growing.
 func (h *holds) sweep(waits func(path string) bool, now time.Time) {
 	for path, e := range h.paths {
-		if waits(path) || e.grows && now.Sub(e.loaded) < h.MostGrowing {
+		if waits(path) {
 			continue
 		}
 		e.closed()
-		delete(h.paths, path)
+		if !e.grows || now.Sub(e.loaded) >= h.MostGrowing {
+			delete(h.paths, path)
+		}
 	}
 }
 

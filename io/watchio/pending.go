@@ -7,14 +7,15 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// Pending returns what List would hand on now, oldest first: the backlog. It
-// reads no file, and leaves nothing behind.
+// Pending returns the backlog, oldest first: what List would hand on now, and the files
+// that may still be written. It reads no file, and leaves nothing behind.
 func Pending[L Ledger](ctx context.Context, pattern string, ledger L, opts ...Option) ([]record.Work, error) {
 	s := newSettings(pattern, opts)
 	poller, err := newPoller(s, ledger)
 	if err != nil {
 		return nil, err
 	}
+	poller.counting = true
 	look, err := poller.look(ctx, time.Now())
 	if err != nil {
 		return nil, err

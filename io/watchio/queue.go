@@ -40,6 +40,8 @@ func (q *queue) sum(f record.File) uint64   { return maphash.Comparable(q.seeds[
 func (q *queue) has(f record.File) bool     { return q.holds(q.key(f.Path), q.sum(f)) }
 func (q *queue) holds(key, sum uint64) bool { c, ok := q.current[key]; return ok && c.sum == sum }
 
+func (q *queue) hasPath(path string) bool { _, ok := q.current[q.key(path)]; return ok }
+
 // put adds a version in place of another one of its path.
 func (q *queue) put(f record.File) {
 	key, sum := q.key(f.Path), q.sum(f)
