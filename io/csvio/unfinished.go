@@ -16,7 +16,7 @@ type unfinishedError struct {
 	what string
 }
 
-func (e *unfinishedError) Error() string { return e.what + ": it may still be written" }
+func (e *unfinishedError) Error() string { return e.what + " and may still be written" }
 
 // unfinishedFailure makes an unfinishedError the failure of a range.
 func unfinishedFailure(r *record.Range, err error) {
@@ -30,7 +30,7 @@ func unfinishedFailure(r *record.Range, err error) {
 // A writer that opens it later makes another version.
 func (s *source) checkClosed(r *record.Range) error {
 	if r.Last && s.f != nil && files.WritingOf(s.f) == files.WritingOpen {
-		return &unfinishedError{what: "a process has it open for writing"}
+		return &unfinishedError{what: "it is open for writing"}
 	}
 	return nil
 }

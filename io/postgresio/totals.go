@@ -115,7 +115,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	}
 	for _, u := range r.unreadable {
 		if u.fault.Code == record.CodeUnfinished {
-			slog.Info("The file waits for its end: "+u.fault.Message, "file", u.source.File.Path)
+			slog.Info("The file is not loaded to its end yet: "+u.fault.Message, "file", u.source.File.Path)
 			continue
 		}
 		slog.Warn("The file can't be read now and is tried again later: "+u.fault.Message, "file", u.source.File.Path)
