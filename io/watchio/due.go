@@ -53,7 +53,7 @@ func (l *poll) candidate(ctx context.Context) (u unfinished, again, ok bool, err
 		return u, false, false, nil
 	}
 	if _, answered := l.answers[u.file]; !answered {
-		if err = l.askAhead(ctx); err != nil {
+		if err := l.askAhead(ctx); err != nil {
 			return u, false, false, err
 		}
 		u.file, queued = l.queue.first() // the ledger may be done with the one before

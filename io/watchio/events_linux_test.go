@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -300,4 +301,38 @@ func TestTroubleWithEventsIsToldOnceAndPollsGoOn(t *testing.T) {
 		w.want(w.write(fmt.Sprintf("%d/a.csv", i), "a", i))
 	}
 	logged.want(t, "WARN The system tells no changes; folders are looked at each trigger interval")
+}
+
+// What comes while files wait takes its place among them, without a listing.
+func TestArrivalTakesItsPlaceInTheBacklog(t *testing.T) {
+	for name, c := range map[string]struct {
+		latest bool
+		age    int
+		place  int
+	}{
+		"newer, oldest first": {false, 9, 4},
+		"older, oldest first": {false, -1, 1},
+		"newer, latest first": {true, 9, 1},
+		"older, latest first": {true, -1, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, "*.csv", WithMaxFilesPerTrigger(1), WithLatestFirst(c.latest))
+			var want []record.File
+			for i := range 4 {
+				want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
+			}
+			if c.latest {
+				slices.Reverse(want)
+			}
+			w.fn.poller.full = pace{} // a listing finds them
+			w.poll(want[0])
+			names, full := w.fn.poller.names, w.fn.poller.full
+			comes := moveIn(t, filepath.Join(w.dir, "comes.csv"), "x", c.age)
+			eventually(t, "the event", w.fn.poller.events.Arrived)
+			for _, f := range slices.Insert(want, c.place, comes)[1:] {
+				w.want(f)
+			}
+			w.wantListings(names, full)
+		})
+	}
 }

@@ -107,6 +107,9 @@ func (p *poller) closing() (until time.Time, waits bool) {
 			until, waits = w.until, true
 		}
 	}
+	if until.Before(p.waiting.rested) {
+		until = p.waiting.rested
+	}
 	return until, waits
 }
 

@@ -20,8 +20,10 @@ type poller struct {
 	// flight has what was handed on; most bounds it.
 	flight *inFlight
 	most   int
-	// polled is when the latest poll began, by the monotonic clock.
+	// polled is when the latest poll began, by the monotonic clock, and took how long it
+	// took before anything was handed on.
 	polled time.Time
+	took   time.Duration
 
 	// queue holds new files, sorted; waiting those that are not to be queued yet.
 	queue   *queue
@@ -129,7 +131,9 @@ type poll struct {
 func (p *poller) look(ctx context.Context, now time.Time) (*poll, error) {
 	p.polled, p.answers = now, nil
 	clear(p.renamed)
-	return p.lookAt(ctx, now, p.survey.scope(now, p.queue.len()))
+	l, err := p.lookAt(ctx, now, p.survey.scope(now, p.queue.len()))
+	p.took = time.Since(now)
+	return l, err
 }
 
 // glance is a look between two polls: at files that have arrived, or have waited long

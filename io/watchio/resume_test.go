@@ -72,6 +72,21 @@ func TestEarlierStateHandsOnAgainWhatIsNotLoaded(t *testing.T) {
 	w.want(files[3])
 }
 
+// A runner may have several instances of a DoFn, of which one goes on after the other.
+func TestInstancesThatTakeTurnsHandOnEachFileOnce(t *testing.T) {
+	w := newWatcher(t, WithMaxFilesPerTrigger(1), WithTriggerInterval(time.Hour))
+	instances := []*watchFn[memoryLedger]{w.fn, {Settings: w.fn.Settings, Ledger: w.fn.Ledger}}
+	check(t, instances[1].Setup())
+	for i := range 6 {
+		w.write(fmt.Sprint(i, ".csv"), "x", i)
+	}
+	for i := range 6 {
+		w.fn = instances[i%2]
+		w.fn.resume(w.rt.polled())
+		w.want(record.File{Path: filepath.Join(w.dir, fmt.Sprint(i, ".csv")), Size: 1, Modified: epoch.Add(time.Duration(i) * time.Second).UnixMicro()})
+	}
+}
+
 func TestCallAsksToBeResumedOnceItHasHandedSomethingOn(t *testing.T) {
 	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Hour))
 	w.write("a.csv", "x", 0)

@@ -10,9 +10,13 @@ import (
 // at which to look at it again.
 type waiting struct {
 	files map[string]wait
-	// next is the earliest of these times; zero when there is none.
-	next time.Time
+	// next is the earliest of these times; zero when there is none. It is not before
+	// rested, so that going through many files takes little of the time.
+	next, rested time.Time
 }
+
+// restPerFile is how long to rest for each file that was gone through.
+const restPerFile = 10 * time.Microsecond
 
 // wait is a file that waits.
 type wait struct {
@@ -32,7 +36,13 @@ func (w *waiting) put(f wait) {
 }
 
 func (w *waiting) sooner(until time.Time) {
-	if !until.IsZero() && (w.next.IsZero() || until.Before(w.next)) {
+	if until.IsZero() {
+		return
+	}
+	if until.Before(w.rested) {
+		until = w.rested
+	}
+	if w.next.IsZero() || until.Before(w.next) {
 		w.next = until
 	}
 }
@@ -55,7 +65,7 @@ func (w *waiting) take(now time.Time, poll bool) []wait {
 		return nil
 	}
 	var taken []wait
-	w.next = time.Time{}
+	w.next, w.rested = time.Time{}, now.Add(time.Duration(len(w.files))*restPerFile)
 	for path, f := range w.files {
 		if f.until.IsZero() && poll || !f.until.IsZero() && !now.Before(f.until) {
 			taken = append(taken, f)

@@ -219,10 +219,15 @@ func (fn *watchFn[L]) look(ctx context.Context, rt *tracker) (*poll, error) {
 }
 
 // pollDue tells that a poll is: after the interval, and where a look was asked for and
-// there is nothing else to look at.
+// there is nothing else to look at. While files wait, polls take a tenth of the time at
+// most.
 func (fn *watchFn[L]) pollDue(now time.Time) bool {
 	p := fn.poller
-	if p.polled.IsZero() || now.Sub(p.polled) >= fn.interval() {
+	since := now.Sub(p.polled)
+	switch {
+	case p.polled.IsZero(), p.events.Lost() && p.names.rest(now, eagerly, longest) == 0:
+		return true
+	case since >= fn.interval() && (!p.more() || since >= eagerly*p.took):
 		return true
 	}
 	return !p.more() && !fn.arrived() && !p.waiting.due(now) && (p.queue.len() == 0 || p.reviewRest(now) > 0)
