@@ -97,8 +97,10 @@ func sendUnlessDone(ctx context.Context, src *source, r record.Range, done []rec
 	if err := stillWanted(ctx, src); err != nil {
 		return err
 	}
-	if err := src.checkClosed(&r); err != nil {
-		return err
+	if r.Failure != nil { // Read checks the others
+		if err := src.checkClosed(&r); err != nil {
+			return err
+		}
 	}
 	if r.Failure != nil || !isDone(done, &r) {
 		emit(r)
