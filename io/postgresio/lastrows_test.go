@@ -47,15 +47,19 @@ func TestRowFromAHalfWrittenRecordIsReported(t *testing.T) {
 		says string
 	}{
 		{
-			"another value", []version{{false, []string{"1,first,1", "2,lamp,12"}, []any{first, half}}, {true, []string{"1,first,1", "2,lamp,1234.56"}, []any{first, whole}}},
+			"another value",
+			[]version{{false, []string{"1,first,1", "2,lamp,12"}, []any{first, half}}, {true, []string{"1,first,1", "2,lamp,1234.56"}, []any{first, whole}}},
 			nil, "is a duplicate of it and was not stored",
 		},
 		{
-			"another value, overwritten", []version{{false, []string{"2,lamp,12"}, []any{half}}, {true, []string{"2,lamp,1234.56"}, []any{whole}}},
-			[]Option{WithUpsert(Upsert{})}, "has overwritten it",
+			"another value, overwritten",
+			[]version{{false, []string{"2,lamp,12"}, []any{half}}, {true, []string{"2,lamp,1234.56"}, []any{whole}}},
+			[]Option{WithUpsert(Upsert{})},
+			"has overwritten it",
 		},
 		{
-			"another key", []version{{false, []string{"2,l"}, []any{cut}}, {true, []string{"2,lamp,1234.56"}, []any{item{ID: id(3), Name: "lamp"}}}},
+			"another key",
+			[]version{{false, []string{"2,l"}, []any{cut}}, {true, []string{"2,lamp,1234.56"}, []any{item{ID: id(3), Name: "lamp"}}}},
 			nil, "was inserted as another row",
 		},
 		{"a dead letter", []version{{false, []string{"2,lamp,12"}, []any{half}}, {true, []string{"2,lamp,12.x"}, []any{bad}}}, nil, "is a dead letter"},
@@ -65,7 +69,8 @@ func TestRowFromAHalfWrittenRecordIsReported(t *testing.T) {
 		{"another beginning", []version{{false, []string{"2,lamp,12"}, []any{half}}, {true, []string{"1,lamp,1234.56"}, []any{whole}}}, nil, ""},
 		{"a dead letter before", []version{{false, []string{"2,lamp,12."}, []any{bad}}, {true, []string{"2,lamp,12.00"}, []any{half}}}, nil, ""},
 		{
-			"reported once", []version{
+			"reported once",
+			[]version{
 				{false, []string{"2,lamp,12"}, []any{half}},
 				{true, []string{"2,lamp,1234.56"}, []any{whole}},
 				{true, []string{"2,lamp,1234.56", "1,first,1"}, []any{whole, first}},
