@@ -64,9 +64,9 @@ func WithPatterns(more ...string) Option {
 func WithFingerprint(own string) Option { return func(s *settings) { s.Fingerprint = own } }
 
 // WithTriggerInterval sets the time from one poll's beginning to the next one's;
-// 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed into
-// a local folder does not wait for it, where the kernel has events (Linux), and
-// neither does what one look has left to the next because of a bound.
+// 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed or linked
+// into a local folder, or closed after writing, does not wait for it, where the kernel has
+// events (Linux), and neither does what one look has left to the next because of a bound.
 func WithTriggerInterval(d time.Duration) Option {
 	return func(s *settings) { s.TriggerInterval = d }
 }
