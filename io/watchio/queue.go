@@ -9,8 +9,8 @@ import (
 )
 
 // queue holds the files that wait to be handed on, sorted, from one poll to the next.
-// Each path is in it once, as the version that was put last. It takes some 150 bytes a
-// file, so a backlog of a million files takes as many MB.
+// Each path is in it once, as the version that was put last. It takes some 200 bytes a
+// file, so a backlog of a million files takes 200 MB.
 type queue struct {
 	settings settings
 	heap     queueHeap
