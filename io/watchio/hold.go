@@ -141,7 +141,7 @@ func (e *hold) change(o observed, h *holds) {
 	switch {
 	case o.replaced && !e.grows && !o.renamed && !o.Stored:
 		e.grows, e.warned, e.rounds, e.loaded = true, false, 0, o.now
-	case e.grows && e.why != "" && !e.warned:
+	case e.grows && e.why != "" && e.open.IsZero() && !e.warned:
 		e.warned = true
 		slog.Warn("The file keeps growing, and each load reads it from its beginning: set streaming.minimum_age to more than "+
 			"the longest pause between two writes, or have its writer rename complete files into place",
@@ -246,15 +246,9 @@ func (h *holds) sweep(waits func(path string) bool, now time.Time) {
 }
 
 // reason says why a file waits, "" if it does not.
-func (h *holds) reason(path string) string {
-	e := h.paths[path]
-	switch {
-	case e == nil:
-		return ""
-	case !e.open.IsZero():
-		if by := writersOf(path); by != "" {
-			return e.why + ": " + by
-		}
+func (h *holds) reason(path string) (why string, open bool) {
+	if e := h.paths[path]; e != nil {
+		return e.why, !e.open.IsZero()
 	}
-	return e.why
+	return "", false
 }

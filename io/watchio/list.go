@@ -113,14 +113,25 @@ func (p *poller) closing() (until time.Time, waits bool) {
 	return until, waits
 }
 
+// mostWriters bounds the files whose writers are looked for, because that goes through all
+// open files of the system.
+const mostWriters = 20
+
 // left returns the paths of all that could not be read or is left to a later run, after
 // it has logged each with the reason.
 func (p *poller) left() (paths []string) {
 	for _, r := range []reports{p.unlisted, p.unopened} {
 		paths = slices.AppendSeq(paths, maps.Keys(r.seen)) // logged before
 	}
+	asked := 0
 	for _, path := range slices.Sorted(maps.Keys(p.waiting.files)) {
-		why := p.holds.reason(path)
+		why, open := p.holds.reason(path)
+		if open && asked < mostWriters {
+			asked++
+			if by := writersOf(path); by != "" {
+				why += ": " + by
+			}
+		}
 		if why == "" && p.young(p.waiting.files[path].file.Modified, time.Now()) {
 			why = "it has changed less than the minimum age ago, " + p.MinimumAge.String()
 		}

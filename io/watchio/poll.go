@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -151,6 +152,7 @@ func (p *poller) lookAt(ctx context.Context, now time.Time, to scope) (*poll, er
 	l.sift(list)
 	if to > arrivals {
 		l.holds.sweep(l.waits, now)
+		maps.DeleteFunc(l.replaced, func(path string, _ bool) bool { return !l.waits(path) })
 	}
 	if err := l.review(ctx); err != nil {
 		return nil, err
