@@ -130,6 +130,7 @@ func watchingOf[T any](o Options) []watchio.Option {
 		watchio.WithTriggerInterval(s.TriggerInterval.Duration()),
 		watchio.WithMaxFilesPerTrigger(s.MaxFilesPerTrigger), watchio.WithMaxBytesPerTrigger(s.MaxBytesPerTrigger),
 		watchio.WithMinimumAge(s.MinimumAge.Duration()), watchio.WithLatestFirst(s.LatestFirst),
+		watchio.WithUnfinishedWait(s.UnfinishedWait.Duration()),
 		watchio.WithPatterns(s.Input[1:]...),
 	}
 	if !o.Since.IsZero() {

@@ -49,6 +49,9 @@ type StreamingSettings struct {
 	MaxBytesPerTrigger int64
 	// MinimumAge is how long ago a file must have been modified last.
 	MinimumAge Duration
+	// UnfinishedWait is how long a file waits from its last change that ends in the middle
+	// of something; 0 is not at all.
+	UnfinishedWait Duration
 	// LatestFirst takes the newest files before older ones.
 	LatestFirst bool
 	// IncludeExisting, if false, leaves alone what was there before the run.
@@ -134,7 +137,7 @@ func DefaultSettings() Settings {
 		},
 		Streaming: StreamingSettings{
 			Input: []string{"data/incoming/*.csv"}, TriggerInterval: Duration(10 * time.Second),
-			MaxFilesPerTrigger: 5, IncludeExisting: true,
+			MaxFilesPerTrigger: 5, UnfinishedWait: Duration(30 * time.Second), IncludeExisting: true,
 			CheckpointPath: "data/checkpoint", CheckpointInterval: Duration(10 * time.Second),
 		},
 		CSV:      csvio.DefaultDialect(),

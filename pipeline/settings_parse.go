@@ -51,6 +51,7 @@ func (s *Settings) sections() []settingsSection {
 			{"max_files_per_trigger", countSetting(&s.Streaming.MaxFilesPerTrigger)},
 			{"max_bytes_per_trigger", bytesSetting(&s.Streaming.MaxBytesPerTrigger)},
 			{"minimum_age", durationSetting(&s.Streaming.MinimumAge)},
+			{"unfinished_wait", durationSetting(&s.Streaming.UnfinishedWait)},
 			{"latest_first", boolSetting(&s.Streaming.LatestFirst)},
 			{"include_existing_files", boolSetting(&s.Streaming.IncludeExisting)},
 			{"checkpoint_path", textSetting(&s.Streaming.CheckpointPath, nil)},

@@ -54,7 +54,7 @@ func TestSettingsFromAFile(t *testing.T) {
 		{"no seconds", "generator:\n  interval_seconds: 0\n", func(s *Settings) { s.Generator.Interval = 0 }},
 		{"everything", `
 generator: {output_path: out, batch_size: 1, interval_seconds: 2}
-streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, checkpoint_path: cp, checkpoint_interval: 1 min}
+streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, unfinished_wait: 9s, checkpoint_path: cp, checkpoint_interval: 1 min}
 validation: {future_tolerance: 5 minutes}
 postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, event_timestamp], version_column: event_timestamp, retry_for: 1h30m, allow_unlogged: true, max_rejected_files: 0, url: "postgres://u:p@h/d"}
 `, func(s *Settings) {
@@ -63,7 +63,7 @@ postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, even
 				CSV:       csvio.DefaultDialect(),
 				Streaming: StreamingSettings{
 					Input: []string{"in/*.csv"}, TriggerInterval: Duration(500 * time.Millisecond),
-					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
+					MaxFilesPerTrigger: 1_000_000_000, UnfinishedWait: Duration(9 * time.Second), IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
 				},
 				Validation: ValidationSettings{Duration(5 * time.Minute)},
 				Postgres: PostgresSettings{
@@ -121,7 +121,7 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		want       []string // a line of the error each
 	}{
 		{"unknown section", "\npostgre:\n  table: x\n", []string{`f:2: found the unknown key "postgre" (did you mean postgres?); allowed are generator, streaming, csv, validation, postgres`}},
-		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, latest_first, include_existing_files, checkpoint_path, checkpoint_interval`}},
+		{"unknown key", "streaming:\n  inptu: x\n", []string{`f:2: streaming: found the unknown key "inptu" (did you mean streaming.input?); allowed are input, trigger_interval, max_files_per_trigger, max_bytes_per_trigger, minimum_age, unfinished_wait, latest_first, include_existing_files, checkpoint_path, checkpoint_interval`}},
 		{"key of another section", "batch_size: 5\n", []string{`f:1: found the unknown key "batch_size" (did you mean generator.batch_size?); allowed are generator, streaming, csv, validation, postgres`}},
 		{"key like no other", "x: 5\n", []string{`f:1: found the unknown key "x"; allowed are generator, streaming, csv, validation, postgres`}},
 		{"a list for a key", "? [a]\n: 5\n", []string{`f:1: found the unknown key a list; allowed are generator, streaming, csv, validation, postgres`}},

@@ -16,6 +16,7 @@ import (
 func TestArchiveThatIsDamagedLate(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, runner string) {
 		s := newScene(t)
+		s.loadUnfinished()
 		s.run(exitDone, "generate", "--output", "in", "--files", "1", "--batch-size", "260000", "--interval", "0", "--seed", "7", "--gzip")
 		entries, err := os.ReadDir(s.path("in"))
 		if err != nil || len(entries) != 1 {

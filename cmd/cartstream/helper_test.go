@@ -194,6 +194,11 @@ func (s *scene) eventually(what string, isSo func() bool) {
 	}
 }
 
+// loadUnfinished has files loaded at once that end in the middle of something.
+func (s *scene) loadUnfinished() {
+	s.environment = append(s.environment, "CARTSTREAM_STREAMING_UNFINISHED_WAIT=0s")
+}
+
 const (
 	countRows   = `select count(*) from user_events`
 	countRanges = `select count(*) from cartstream.ranges`

@@ -35,6 +35,7 @@ func TestRubbish(t *testing.T) {
 		{"name with 'quotes' and \"quotes\"", header + event(12), "loaded 1 1 0", ""},
 	}
 	s := newScene(t)
+	s.loadUnfinished()
 	for _, f := range files {
 		s.write("in/"+f.name+".csv", f.content)
 	}

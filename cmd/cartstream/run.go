@@ -55,7 +55,7 @@ through a job server of Beam's. Where a cluster has the workers in other process
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before")
+	cmd.Flags().BoolVar(&availableNow, "available-now", false, "load what is there, then end; exit status 1 when a file can't be loaded that had not failed before, or is left to a later run")
 	cmd.Flags().StringArrayVar(&input, "input", nil, "pattern of the files, in quotes (may be given several times; default: streaming.input of the settings)")
 	cmd.Flags().StringVar(&runner, "runner", pipeline.RunnerDirect, "Beam runner: direct, prism, flink or spark")
 	cluster = addClusterFlags(cmd)
@@ -108,7 +108,7 @@ func (a *app) load(ctx context.Context, o pipeline.Options, drain <-chan struct{
 		plural(totals.Files, "file"), plural(totals.Records, "record"), seconds, float64(totals.Records)/seconds),
 		"inserted", totals.Inserted, "updated", totals.Updated, "stale", totals.Stale, "duplicates", totals.Duplicates, "dead_letters", totals.DeadLetters,
 		"failed_files", totals.FailedFiles)
-	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles > 0 {
+	if err == nil && o.AvailableNow && totals.FailedFiles+totals.UnreadableFiles+totals.ChangedRows > 0 {
 		err = notAll(totals)
 	}
 	return totals, err
@@ -121,7 +121,10 @@ func notAll(t pipeline.Totals) error {
 		what = append(what, "can't be loaded as a whole: "+count(t.FailedFiles, "file"))
 	}
 	if t.UnreadableFiles > 0 {
-		what = append(what, "could not be read: "+countOf(t.UnreadableFiles, "file or folder", "files or folders"))
+		what = append(what, "left or could not be read: "+countOf(t.UnreadableFiles, "file or folder", "files or folders"))
+	}
+	if t.ChangedRows > 0 {
+		what = append(what, "wrong since an earlier load: "+count(t.ChangedRows, "row"))
 	}
 	return fmt.Errorf("%s; the log above and 'cartstream history' say why", strings.Join(what, ", "))
 }

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
@@ -19,10 +18,9 @@ type Events struct {
 	woken    chan struct{}
 
 	mu sync.Mutex
-	// named are the paths that something happened to: true for a file that has come
-	// whole, by a rename.
-	named map[string]bool
-	// arrived counts those that have.
+	// named are the paths that something happened to.
+	named map[string]happening
+	// arrived counts those that may be complete.
 	arrived int
 	// lost tells that paths are not named that should be.
 	lost bool
@@ -32,9 +30,30 @@ type Events struct {
 	trouble error
 }
 
+// happening is what an event says about a file.
+type happening uint8
+
+const (
+	// changed means that it may be in the middle of a write.
+	changed happening = iota
+	// closed means that a writer has closed it, or that it appeared with content, as a
+	// hard link does.
+	closed
+	// renamed means that it got its name by a rename.
+	renamed
+)
+
+// Named is a path that something happened to.
+type Named struct {
+	Path string
+	// Renamed tells that the path got its file by a rename, which is how a writer says
+	// that the file is complete.
+	Renamed bool
+}
+
 // NewEvents returns the events of patterns, none until a listing of them begins.
 func NewEvents(patterns []Pattern) (*Events, error) {
-	e := &Events{patterns: patterns, woken: make(chan struct{}, 1), named: map[string]bool{}}
+	e := &Events{patterns: patterns, woken: make(chan struct{}, 1), named: map[string]happening{}}
 	e.mu.Lock() // the source tells nothing before it is there
 	defer e.mu.Unlock()
 	source, err := openSource(e)
@@ -52,9 +71,9 @@ func (e *Events) Close() {
 	}
 }
 
-// Named takes the paths that something happened to since the last call: those that
-// came by a rename, or all.
-func (e *Events) Named(all bool) []string {
+// Named takes the paths that something happened to since the last call: those that may
+// be complete (see Arrived), or all.
+func (e *Events) Named(all bool) []Named {
 	if e == nil {
 		return nil
 	}
@@ -63,20 +82,15 @@ func (e *Events) Named(all bool) []string {
 	if !all && e.arrived == 0 {
 		return nil
 	}
-	var paths []string
-	if all {
-		paths = slices.Collect(maps.Keys(e.named))
-		clear(e.named)
-	} else {
-		for path, whole := range e.named {
-			if whole {
-				paths = append(paths, path)
-				delete(e.named, path)
-			}
+	var taken []Named
+	for path, what := range e.named {
+		if all || what > changed {
+			taken = append(taken, Named{Path: path, Renamed: what == renamed})
+			delete(e.named, path)
 		}
 	}
 	e.arrived = 0
-	return paths
+	return taken
 }
 
 // Woken receives after something has happened that Arrived or Lost tells.
@@ -87,8 +101,9 @@ func (e *Events) Woken() <-chan struct{} {
 	return e.woken
 }
 
-// Arrived tells whether a file has come whole since the last call of Named. One
-// that is written where it is may be half written, whatever happens to it.
+// Arrived tells whether a file was renamed or linked into a folder, or was closed after
+// writing, since the last call of Named: it is time to look at it. Another process may
+// still have it open for writing.
 func (e *Events) Arrived() bool {
 	if e == nil {
 		return false
@@ -96,6 +111,14 @@ func (e *Events) Arrived() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.arrived > 0
+}
+
+// Has reports whether Named would return the path.
+func (e *Events) Has(path string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, ok := e.named[path]
+	return ok
 }
 
 // Lost tells whether only a listing can tell what has happened since the last one.
@@ -164,22 +187,23 @@ func (e *Events) miss(err error) {
 }
 
 // happened notes an event of a path.
-func (e *Events) happened(path string, whole bool) {
+func (e *Events) happened(path string, what happening) {
 	if !slices.ContainsFunc(e.patterns, func(p Pattern) bool { return p.matches(path) }) {
 		return
 	}
 	e.mu.Lock()
 	before, there := e.named[path]
-	switch {
-	case !there && len(e.named) == maxNamed:
+	if !there && len(e.named) == maxNamed {
 		e.lost = true
-	case whole && !before:
-		e.arrived++
-		fallthrough
-	default:
-		e.named[path] = whole || before
+	} else {
+		if what > changed && before == changed {
+			e.arrived++
+		}
+		if what > changed || !there { // the latest word on whether it is complete
+			e.named[path] = what
+		}
 	}
-	wake := whole || e.lost
+	wake := what > changed || e.lost
 	e.mu.Unlock()
 	if wake {
 		e.wake()

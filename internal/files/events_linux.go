@@ -220,7 +220,23 @@ func (s *source) tell(id int32, mask uint32, name string) {
 			if mask&appeared != 0 && s.events.deep() && leadsToFolder(path) { // a link to one
 				s.events.lose()
 			}
-			s.events.happened(path, mask&syscall.IN_MOVED_TO != 0)
+			s.events.happened(path, whatOf(mask, path))
 		}
 	}
+}
+
+// whatOf classifies an event. A file that a process creates is empty at first; one that
+// appears with content was linked, or is written so quickly that a look is due anyway.
+func whatOf(mask uint32, path string) happening {
+	switch {
+	case mask&syscall.IN_MOVED_TO != 0:
+		return renamed
+	case mask&syscall.IN_CLOSE_WRITE != 0:
+		return closed
+	case mask&syscall.IN_CREATE != 0:
+		if info, err := os.Lstat(path); err == nil && info.Size() > 0 {
+			return closed
+		}
+	}
+	return changed
 }

@@ -36,7 +36,7 @@ func mark(t *testing.T, e *Events, folder string) {
 	eventually(t, e, func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return e.named[filepath.Join(folder, "mark.csv")]
+		return e.named[filepath.Join(folder, "mark.csv")] == renamed
 	})
 }
 
@@ -61,16 +61,17 @@ func TestWhatEventsName(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func() error
-		// whole is what has come whole, changed what else is named.
-		whole, changed []string
+		// soon may be complete, later is what else is named.
+		soon, later []string
 	}{
 		{"renamed within the folder", func() error { return os.Rename(in+"/.whole", in+"/a.csv") }, []string{"a.csv"}, nil},
 		{"moved from another folder", func() error { return os.Rename(root+"/other/moved", in+"/b.csv") }, []string{"b.csv"}, nil},
-		{"written in its place", func() error { return os.WriteFile(in+"/c.csv", []byte("x"), 0o600) }, nil, []string{"c.csv"}},
-		{"written anew", func() error { return os.WriteFile(in+"/old.csv", []byte("xx"), 0o600) }, nil, []string{"old.csv"}},
+		{"written in its place", func() error { return os.WriteFile(in+"/c.csv", []byte("x"), 0o600) }, []string{"c.csv"}, nil},
+		{"written anew", func() error { return os.WriteFile(in+"/old.csv", []byte("xx"), 0o600) }, []string{"old.csv"}, nil},
 		{"another time", func() error { return os.Chtimes(in+"/old.csv", epoch, epoch) }, nil, []string{"old.csv"}},
-		{"linked", func() error { return os.Link(in+"/old.csv", in+"/d.csv") }, nil, []string{"d.csv"}},
-		{"linked by name", func() error { return os.Symlink("old.csv", in+"/e.csv") }, nil, []string{"e.csv"}},
+		{"linked", func() error { return os.Link(in+"/old.csv", in+"/d.csv") }, []string{"d.csv"}, nil},
+		{"linked by name", func() error { return os.Symlink("old.csv", in+"/e.csv") }, []string{"e.csv"}, nil},
+		{"created and not closed", func() error { return create(t, in+"/g.csv", "") }, nil, []string{"g.csv"}},
 		{"other names", func() error { return os.WriteFile(in+"/f.txt", nil, 0o600) }, nil, nil},
 		{"hidden names", func() error { return os.WriteFile(in+"/_f.csv", nil, 0o600) }, nil, nil},
 		{"a folder, where files only match", func() error { return os.Mkdir(in+"/f.csv", 0o700) }, nil, nil},
@@ -85,12 +86,13 @@ func TestWhatEventsName(t *testing.T) {
 			for _, want := range []struct {
 				all   bool
 				names []string
-			}{{false, append(c.whole, "mark.csv")}, {true, c.changed}} {
+			}{{false, append(c.soon, "mark.csv")}, {true, c.later}} {
 				var names []string
-				for _, path := range e.Named(want.all) {
-					names = append(names, filepath.Base(path))
+				for _, named := range e.Named(want.all) {
+					names = append(names, filepath.Base(named.Path))
 				}
 				slices.Sort(names)
+				slices.Sort(want.names)
 				if !slices.Equal(names, want.names) {
 					t.Errorf("named (all: %v) are %q, want %q", want.all, names, want.names)
 				}
@@ -100,6 +102,16 @@ func TestWhatEventsName(t *testing.T) {
 			}
 		})
 	}
+}
+
+// create leaves a file open for writing until the test ends.
+func create(t *testing.T, path, content string) error {
+	f, err := os.Create(path)
+	if err == nil {
+		t.Cleanup(func() { _ = f.Close() })
+		_, err = f.WriteString(content)
+	}
+	return err
 }
 
 func TestWhatOnlyAListingTells(t *testing.T) {
@@ -181,7 +193,13 @@ func TestAFolderWithTwoNames(t *testing.T) {
 	link(t, root, "in", "link")
 	e, _ := eventsOf(t, root, "in/*.csv", "link/*.csv")
 	mark(t, e, filepath.Join(root, "link"))
-	got := e.Named(false)
+	var got []string
+	for _, named := range e.Named(false) {
+		if !named.Renamed {
+			t.Errorf("%s was renamed, which is not told", named.Path)
+		}
+		got = append(got, named.Path)
+	}
 	slices.Sort(got)
 	if want := []string{filepath.Join(root, "in", "mark.csv"), filepath.Join(root, "link", "mark.csv")}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -192,13 +210,13 @@ func TestMoreEventsThanAreKeptAskForAListing(t *testing.T) {
 	root := t.TempDir()
 	e, list := eventsOf(t, root, "*.csv")
 	for i := range maxNamed {
-		e.happened(filepath.Join(root, fmt.Sprint(i, ".csv")), false)
+		e.happened(filepath.Join(root, fmt.Sprint(i, ".csv")), changed)
 	}
 	if e.Lost() {
 		t.Fatal("a listing is asked for before there are too many")
 	}
 	mark := filepath.Join(root, "mark.csv")
-	e.happened(mark, true)
+	e.happened(mark, renamed)
 	if !e.Lost() {
 		t.Error("no listing is asked for")
 	}

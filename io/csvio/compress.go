@@ -2,7 +2,6 @@ package csvio
 
 import (
 	"bufio"
-	"bytes"
 	"compress/bzip2"
 	"errors"
 	"fmt"
@@ -10,36 +9,21 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/cartstream/cartstream/internal/files"
 )
 
 // compression is how a file is compressed; the zero one is not at all.
 type compression string
 
 const (
-	compressedGzip  compression = "gzip"
-	compressedZstd  compression = "zstd"
-	compressedBzip2 compression = "bzip2"
+	compressedGzip  compression = files.Gzip
+	compressedZstd  compression = files.Zstd
+	compressedBzip2 compression = files.Bzip2
 )
 
-// sniffed is how many of a file's first bytes tell its compression.
-const sniffed = 10
-
-// compressionOf tells by the first bytes of a file. None of the magic numbers
-// can begin a CSV file of text, but for bzip2's, which needs a digit as well.
-func compressionOf(b []byte) compression {
-	switch {
-	case bytes.HasPrefix(b, []byte("\x1f\x8b")): // RFC 1952
-		return compressedGzip
-	case bytes.HasPrefix(b, []byte("\x28\xb5\x2f\xfd")): // RFC 8878, 3.1.1
-		return compressedZstd
-	case len(b) >= 4 && b[0]&0xf0 == 0x50 && bytes.Equal(b[1:4], []byte("\x2a\x4d\x18")): // a skippable frame: 3.1.2
-		return compressedZstd
-	case len(b) >= 10 && bytes.HasPrefix(b, []byte("BZh")) &&
-		(bytes.Equal(b[4:10], []byte("\x31\x41\x59\x26\x53\x59")) || bytes.Equal(b[4:10], []byte("\x17\x72\x45\x38\x50\x90"))):
-		return compressedBzip2
-	}
-	return ""
-}
+// compressionOf tells by the first bytes of a file, files.Sniffed of them.
+func compressionOf(b []byte) compression { return compression(files.Compression(b)) }
 
 // zstdWindow is the largest window that is accepted: what the zstd program
 // itself accepts without --long. A file takes as much memory as its window.

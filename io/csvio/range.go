@@ -43,6 +43,13 @@ type rangeReader[T any] struct {
 // never written again.
 func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
 	defer src.close()
+	if err := r.fetch(ctx, src); err != nil {
+		return err
+	}
+	return src.checkClosed(r.rng)
+}
+
+func (r *rangeReader[T]) fetch(ctx context.Context, src *source) error {
 	size := r.rng.End - r.rng.Start
 	if size < 0 || r.rng.Start < 0 || r.rng.End > r.rng.File.Size {
 		return fmt.Errorf("range %d to %d is not in the file's %d bytes", r.rng.Start, r.rng.End, r.rng.File.Size)

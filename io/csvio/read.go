@@ -141,7 +141,11 @@ func settleRead[T any](ctx context.Context, ctl *runctl.Control, rng *record.Ran
 		return stop
 	}
 	var content *contentError
+	unfinishedFailure(rng, err)
 	switch {
+	case rng.Failure != nil:
+		emit(failureMarker[T](rng))
+		return nil
 	case errors.Is(err, errSuperseded):
 		emit(marker[T](rng, record.KindSuperseded, nil))
 		return nil
@@ -164,7 +168,7 @@ func unlessDraining(err error) error {
 func failureMarker[T any](rng *record.Range) *record.Record[T] {
 	kind := record.KindFileFailed
 	switch rng.Failure.Code {
-	case record.CodeUnreadable:
+	case record.CodeUnreadable, record.CodeUnfinished:
 		kind = record.KindUnreadable
 	case record.CodeSuperseded:
 		kind = record.KindSuperseded

@@ -19,9 +19,10 @@ import (
 // was begun with a fingerprint is split by that one.
 //
 // A header that does not fit T, a file that can't be read after a few tries,
-// and one that is no longer the version that was listed come as one range that
-// says so in Failure (the latter two after others when it happens in the
-// middle). No file gives a further range when the run drains.
+// one that is no longer the version that was listed, and one that a process has open for
+// writing or that may grow (record.Work.MayGrow) and ends in the middle of something come
+// as one range that says so in Failure (the latter three after others when it happens in
+// the middle). No file gives a further range when the run drains.
 //
 // A file that has to be read in sequence, because it is compressed or UTF-16,
 // comes as one range (Unsplit), which Read cuts.
@@ -65,6 +66,7 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 	sp := newSplitter(src, f, mustSchema[T](), record.Range{File: src.version, Fingerprint: fingerprint, Era: w.Era})
 	sp.win = newWindow(src, w.File.Size, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.leaveOut(w.Done)
+	sp.mayGrow = w.MayGrow
 	sp.send = func(r record.Range) error { return sendUnlessDone(ctx, src, r, w.Done, emit) }
 	err = src.readAt(ctx, nil, 0) // an empty file is opened too
 	if err == nil {
@@ -86,7 +88,7 @@ func splitOrPass(ctx context.Context, sp *splitter, done []record.DoneRange, emi
 	err := stillWanted(ctx, sp.source)
 	if err == nil {
 		r := sp.proto
-		r.FirstLine, r.Last, r.Unsplit, r.Done = 1, true, true, done
+		r.FirstLine, r.Last, r.Unsplit, r.Done, r.MayGrow = 1, true, true, done, sp.mayGrow
 		emit(r)
 	}
 	return err
@@ -97,6 +99,11 @@ func splitOrPass(ctx context.Context, sp *splitter, done []record.DoneRange, emi
 func sendUnlessDone(ctx context.Context, src *source, r record.Range, done []record.DoneRange, emit func(record.Range)) error {
 	if err := stillWanted(ctx, src); err != nil {
 		return err
+	}
+	if r.Failure != nil { // Read checks the others
+		if err := src.checkClosed(&r); err != nil {
+			return err
+		}
 	}
 	if r.Failure != nil || !isDone(done, &r) {
 		emit(r)
@@ -129,6 +136,7 @@ func settleSplit(ctx context.Context, sp *splitter, err error, emit func(record.
 	}
 	r := sp.proto
 	r.Failure = &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
+	unfinishedFailure(&r, err)
 	if errors.Is(err, errSuperseded) {
 		slog.WarnContext(ctx, "File is left: it has changed since it was listed", "file", sp.source.version.Path, "error", err)
 		r.Failure.Code = record.CodeSuperseded

@@ -19,6 +19,10 @@ type splitter struct {
 	win   *window
 	// done are ranges that are jumped over.
 	done []record.DoneRange
+	// mayGrow tells that the file is not read on where it ends in the middle of something.
+	mayGrow bool
+	// warned tells that the file's end was reported.
+	warned bool
 	// send gets each range.
 	send func(record.Range) error
 
@@ -64,6 +68,11 @@ func (sp *splitter) cutOn(ctx context.Context) error {
 		it, size, err := sp.next(ctx)
 		if err != nil || size == 0 {
 			return err
+		}
+		if it.kind == openRecord {
+			if err := sp.endsInQuotes(ctx); err != nil {
+				return err
+			}
 		}
 		if err := sp.cut.add(size, int64(it.lines), it.kind != blankLine); err != nil {
 			return err
@@ -180,6 +189,9 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 }
 
 func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line int64) (bool, error) {
+	if sp.mayGrow && it.kind != largeRecord && (it.kind == openRecord || data[it.size-1] != '\n') {
+		return false, &unfinishedError{line: line, what: "it ends inside its header"}
+	}
 	switch it.kind {
 	case largeRecord:
 		return false, sp.fail(line, invalidHeader("", "the header is longer than "+itoa(int(sp.format.limits.RecordBytes))+" bytes"))

@@ -17,7 +17,11 @@ const readAhead = 256 << 10
 
 // contentError says that a file's content can't be read as a whole: it is no
 // use to try it again.
-type contentError struct{ fault record.Fault }
+type contentError struct {
+	fault record.Fault
+	// cutOff tells that the file ends before its content does.
+	cutOff bool
+}
 
 func (e *contentError) Error() string { return e.fault.Error() }
 
@@ -58,12 +62,12 @@ func (s *stream) next(ctx context.Context, b []byte, off int64) (int, error) {
 	case s.file.err != nil:
 		return n, s.file.err
 	}
-	return n, &contentError{s.fault(off + int64(n))}
+	return n, &contentError{fault: s.fault(off + int64(n)), cutOff: errors.Is(s.err, io.ErrUnexpectedEOF)}
 }
 
 // open looks at the first bytes and puts the readers together.
 func (s *stream) open() error {
-	first, err := s.buffered.Peek(sniffed)
+	first, err := s.buffered.Peek(files.Sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}

@@ -53,12 +53,23 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	}
 	err = src.readAt(ctx, nil, 0) // an empty file is opened too
 	if err == nil {
+		err = sp.win.fill(ctx)
+	}
+	sp.mayGrow = whole.MayGrow && in.compression == "" // an archive has an end of its own
+	switch {
+	case err != nil:
+	case sp.mayGrow && f.dialect.utf16() && whole.File.Size%2 == 1:
+		err = &unfinishedError{what: "it ends inside a character"}
+	default:
 		err = sp.split(ctx)
 	}
 	fn.buf = sp.win.buf
 	rest := sp.rest()
 	rest.Share = whole.File.Size - told
 	if broken := (*contentError)(nil); errors.As(err, &broken) && broken.fault.Code == record.CodeCorruptArchive {
+		if broken.cutOff && whole.MayGrow {
+			err = &unfinishedError{what: "its archive has no end"}
+		}
 		broken.fault.Message += "; " + sp.consequence()
 	}
 	return settleRead(ctx, src.ctl, &rest, err, emit)
@@ -68,6 +79,9 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 // unless it is done.
 func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range, done []record.DoneRange, emit func(*record.Record[T])) error {
 	if err := stillWanted(ctx, sp.source); err != nil {
+		return err
+	}
+	if err := sp.source.checkClosed(r); err != nil {
 		return err
 	}
 	if r.Failure != nil {

@@ -33,6 +33,8 @@ type attempt struct {
 	rejected []rejection
 	// surprised tells that the table had keys that the run does not remember.
 	surprised bool
+	// changed are the rows of earlier versions of files that the batch contradicts.
+	changed []*changedRow
 }
 
 type rejection struct {
@@ -178,7 +180,13 @@ func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
 	if err := a.enterCounts(ctx, tx); err != nil {
 		return err
 	}
-	return a.enterOutcomes(ctx, tx)
+	if err := a.enterOutcomes(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.compareLastRows(ctx, tx); err != nil {
+		return err
+	}
+	return a.enterLastRows(ctx, tx)
 }
 
 func (a *attempt) resetOutcomes() {
@@ -191,7 +199,7 @@ func (a *attempt) resetOutcomes() {
 
 // result counts what became of the batch.
 func (a *attempt) result() *loadResult {
-	r := &loadResult{surprised: a.surprised}
+	r := &loadResult{surprised: a.surprised, changed: a.changed}
 	touched := map[uuid.UUID]bool{}
 	for _, u := range a.batch.units {
 		u.counts, u.leads = counts{}, false

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/cartstream/cartstream/transforms/record"
 )
 
 // counts are the terms of the equation: records = inserted + updated +
@@ -33,6 +35,7 @@ type loadResult struct {
 	bytes, lost        int64
 	failed, unreadable []*unit
 	hopeless           []*hopeless
+	changed            []*changedRow
 	// rejection is PostgreSQL's reason for the last row that it rejected.
 	rejection string
 	// surprised tells that the table had keys that the run does not remember.
@@ -54,6 +57,9 @@ type Totals struct {
 	Files           int64 `json:"files"`
 	FailedFiles     int64 `json:"failed_files"`
 	UnreadableFiles int64 `json:"unreadable_files"`
+	// ChangedRows counts rows that were stored from the end of an earlier version of a
+	// file, and that a longer version contradicts.
+	ChangedRows int64 `json:"changed_rows"`
 }
 
 type totals struct {
@@ -88,6 +94,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	t.Files += r.files
 	t.FailedFiles += int64(len(r.failed))
 	t.UnreadableFiles += int64(len(r.unreadable))
+	t.ChangedRows += int64(len(r.changed))
 	if r.ranges > 0 {
 		t.Batches++
 	}
@@ -102,10 +109,17 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	for _, h := range r.hopeless {
 		h.warn()
 	}
+	for _, c := range r.changed {
+		c.warn()
+	}
 	for _, u := range r.failed {
 		slog.Error("The file can't be loaded: "+u.fault.Message, "file", u.source.File.Path, "code", u.fault.Code)
 	}
 	for _, u := range r.unreadable {
+		if u.fault.Code == record.CodeUnfinished {
+			slog.Info("The file is not loaded to its end yet: "+u.fault.Message, "file", u.source.File.Path)
+			continue
+		}
 		slog.Warn("The file can't be read now and is tried again later: "+u.fault.Message, "file", u.source.File.Path)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/transforms/record"
@@ -52,6 +53,8 @@ func (l *poll) compare(ctx context.Context, asked []record.File, states []record
 	for n, i := range suspects {
 		f := questions[n]
 		switch is, err := l.hasContent(ctx, f, states[i], contents[n]); {
+		case errors.Is(err, errBeingWritten):
+			l.hold(f)
 		case err != nil:
 			l.setAside(f, err)
 		case is:
@@ -64,7 +67,7 @@ func (l *poll) compare(ctx context.Context, asked []record.File, states []record
 			states[i] = record.FileState{Status: record.StatusLoading, Fingerprint: l.Fingerprint}
 		}
 	}
-	if l.readOnly {
+	if l.counting {
 		return nil
 	}
 	return errors.Join(note(ctx, same, comparer.SameContent), note(ctx, other, comparer.NewContent))
@@ -83,15 +86,32 @@ func (l *poll) hasContent(ctx context.Context, f record.File, state record.FileS
 	if !c.Known || state.Status == record.StatusFailed && len(c.Spans) == 0 {
 		return c.SameTime && !c.Known, nil
 	}
+	if before, err := files.Probe(f); err != nil {
+		return false, err
+	} else if before.Writing == files.WritingOpen {
+		return false, errBeingWritten
+	}
 	same, err := files.Holds(ctx, f.Path, c.Spans)
 	if err != nil {
 		return false, err
 	}
-	now, err := files.Current(f)
-	if err == nil && now != f {
+	now, err := files.Probe(f)
+	if err == nil && now.File != f {
 		err = fmt.Errorf("%s has changed while it was compared: %w", f.Path, fs.ErrNotExist)
 	}
 	return same, err
+}
+
+var errBeingWritten = errors.New("a process has the file open for writing")
+
+// hold takes a file off the queue that is being written, as ready does.
+func (l *poll) hold(f record.File) {
+	var until time.Time
+	if c, err := l.probe(f); err == nil && c.Writing == files.WritingOpen {
+		until, _ = l.judge(c)
+	}
+	l.unqueue(f.Path)
+	l.wait(wait{file: f, until: until, counted: true})
 }
 
 // setAside takes a file off the queue that cannot be compared now. The next poll finds

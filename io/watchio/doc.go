@@ -14,8 +14,14 @@
 //
 // A poll looks at what is new by name or inode, and at all files from time to time:
 // each time up to 5,000, else each minute, or each ten where the events of a local
-// file system tell what happens. Events also wake Watch and Batches when a file has
-// come whole, by a rename.
+// file system tell what happens. Events also wake Watch and Batches when a file is
+// renamed or linked into a folder, or closed after writing.
+//
+// A file that may still be written waits: one that a process has open for writing until
+// it is closed, one of which the system cannot tell that until it has not changed for
+// 2 s, and a text without its last line end for 5 s. A file that has changed a short time
+// ago is handed on with record.Work.MayGrow, and comes again later if its reader finds
+// that it ends in the middle of something.
 //
 // Left alone are names that begin with a dot or an underscore (of files, and of
 // folders that only a wildcard matches), folders, and whatever is no regular

@@ -109,9 +109,11 @@ func (l *poll) decide(u unfinished) bool {
 // readyAgain reports whether a file in flight can be handed on once more. If not, the
 // next poll sees what has become of it.
 func (l *poll) readyAgain(u unfinished) bool {
-	now, err := l.current(u.file)
-	if err == nil && now == u.file {
-		return true
+	c, err := l.probe(u.file)
+	if err == nil && c.File == u.file {
+		if _, ready := l.judge(c); ready {
+			return true
+		}
 	}
 	l.again = l.again[1:]
 	return false
@@ -148,10 +150,10 @@ func (l *poll) tellLeft() {
 
 func (l *poll) hand(u unfinished, again bool) due {
 	return due{
-		work: record.Work{File: u.file, Fingerprint: u.state.Fingerprint, Done: u.state.Done, Era: l.era},
+		work: record.Work{File: u.file, Fingerprint: u.state.Fingerprint, Done: u.state.Done, Era: l.era, MayGrow: l.mayGrow},
 		entry: handed{
 			File: u.file, Fingerprint: cmp.Or(u.state.Fingerprint, l.Fingerprint), Emitted: time.Now().UnixMicro(),
-			UnreadableSince: u.state.UnreadableSince,
+			UnreadableSince: u.state.UnreadableSince, MayGrow: l.mayGrow, GrownUp: u.file.Modified + l.Waits.Unfinished.Microseconds(),
 		},
 		again: again,
 	}

@@ -54,22 +54,6 @@ func TestARenamedFileIsHandedOnBeforeThePoll(t *testing.T) {
 	})
 }
 
-// A file that is written where it is may be half written at any event.
-func TestAFileThatIsWrittenInItsPlaceWaitsForThePoll(t *testing.T) {
-	dir := t.TempDir()
-	ledger, _ := newLedger(t)
-	first := write(t, filepath.Join(dir, "a.csv"), "a", 1)
-	j := runners[0].watch(t, filepath.Join(dir, "*.csv"), ledger, nil, WithTriggerInterval(time.Hour))
-	eventually(t, "the file that is there", func() bool { return len(j.all()) == 1 })
-	write(t, filepath.Join(dir, "a.csv"), "aa", 2)
-	write(t, filepath.Join(dir, "b.csv"), "b", 2)
-	last := moveIn(t, filepath.Join(dir, "c.csv"), "c", 3)
-	eventually(t, "the file that comes", func() bool { return len(j.all()) == 2 })
-	j.control.Drain(time.Minute)
-	check(t, j.end(t))
-	wantFiles(t, j.files(), first, last)
-}
-
 // followed is a watcher with events whose first look is done. Its next listing is
 // not due for a minute.
 func followed(t *testing.T, pattern string, opts ...Option) *watcher {
@@ -96,7 +80,7 @@ func (w *watcher) rest() {
 func (w *watcher) mark(name string) record.File {
 	w.t.Helper()
 	f := moveIn(w.t, filepath.Join(w.dir, name), "mark", 1000)
-	eventually(w.t, "the event", w.fn.poller.events.Arrived)
+	eventually(w.t, "the event", func() bool { return w.fn.poller.events.Has(f.Path) })
 	return f
 }
 
@@ -119,8 +103,8 @@ func TestAPollLooksAtWhatHasChangedOnly(t *testing.T) {
 	names, full := w.fn.poller.names, w.fn.poller.full
 	inPlace := w.write("a.csv", "a", 1)
 	comes := w.mark("b.csv")
-	w.want(comes)
-	w.poll(inPlace)
+	w.want(inPlace, comes)
+	w.poll()
 	w.memory.loaded(inPlace, comes)
 	w.poll()
 	w.wantInFlight()
@@ -147,9 +131,8 @@ func TestWhatWaitsIsLookedAtAgain(t *testing.T) {
 	young := filepath.Join(w.dir, "young.csv")
 	check(t, os.WriteFile(young, []byte("y"), 0o600))
 	mark := w.mark("z.csv")
-	w.want(mark)
-	w.poll(files[0], files[1])
-	w.poll(files[2])
+	w.want(files[0], files[1])
+	w.poll(files[2], mark)
 	w.memory.loaded(append(files, mark)...)
 	check(t, os.Chtimes(young, epoch, epoch))
 	w.memory.set(failed, record.FileState{})

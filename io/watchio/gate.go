@@ -27,9 +27,11 @@ func (l *poll) notYet(f record.File) (until time.Time, wait bool) {
 // ready opens a queued file and reports whether it can be handed on as what it was
 // when it was found. A file that is gone leaves the queue. One that has changed is
 // queued as what it is now, and waits for the next poll when it changes again. One
-// that cannot be opened waits for the next poll too, and counts as backlog.
+// that cannot be opened waits for the next poll too, and one that may still be written
+// as long as holds says; both count as backlog.
 func (l *poll) ready(f record.File) bool {
-	now, err := l.current(f)
+	c, err := l.probe(f)
+	now := c.File
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		l.unqueue(f.Path)
@@ -47,19 +49,49 @@ func (l *poll) ready(f record.File) bool {
 		l.unqueue(f.Path)
 		l.found(now)
 	default:
-		return true
+		until, ready := l.judge(c)
+		if !ready {
+			l.unqueue(f.Path)
+			l.wait(wait{file: f, until: until, counted: true})
+		}
+		return ready
 	}
 	return false
 }
 
-// current opens a file and returns the version that its path has now. A file that
-// cannot be opened is reported, once; one that is gone is not.
-func (l *poll) current(f record.File) (record.File, error) {
-	now, err := files.Current(f)
+// judge reports whether a file can be handed on, and if not, when to look again.
+func (l *poll) judge(c files.Condition) (until time.Time, ready bool) {
+	path := c.File.Path
+	if l.mayGrow = false; l.counting {
+		return until, true
+	}
+	v, err := l.holds.judge(observed{Condition: c, renamed: l.renamed[path], replaced: l.replaced[path], now: l.now})
+	if err != nil {
+		l.unopened.add(files.Problem{Path: path, Err: err})
+	}
+	delete(l.replaced, path)
+	l.mayGrow = v.mayGrow
+	return v.until, v.ready
+}
+
+// probe opens a file and returns its condition. A file that cannot be opened is
+// reported, once; one that is gone is not.
+func (l *poll) probe(f record.File) (files.Condition, error) {
+	c, err := files.Probe(f)
 	if err == nil {
 		l.unopened.drop(f.Path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		l.unopened.add(files.Problem{Path: f.Path, Err: err})
 	}
-	return now, err
+	return c, err
+}
+
+// isReplaced reports whether another version of the file's path was handed on before.
+func (l *poll) isReplaced(f record.File) bool { return l.known.other(f) || l.flight.other(f) }
+
+// waits reports whether a file of the path is still to be handed on, or was and is not
+// loaded.
+func (l *poll) waits(path string) bool {
+	_, waits := l.waiting.files[path]
+	return waits || l.queue.hasPath(path) || l.flight.hasPath(path)
 }

@@ -17,6 +17,10 @@ type handed struct {
 	Fingerprint string
 	// Emitted is when, in microseconds since 1970-01-01 UTC.
 	Emitted int64
+	// MayGrow is that of the Work, and GrownUp when it would no longer be set, in
+	// microseconds since 1970-01-01 UTC.
+	MayGrow bool
+	GrownUp int64
 	// UnreadableSince is the ledger's at that time. A later one is a new
 	// failure, by the ledger's own clock, which need not agree with ours.
 	UnreadableSince int64
@@ -36,6 +40,8 @@ type inFlight struct {
 	// files are in the order of their first claim; places has where each is.
 	files  []handed
 	places map[record.File]int
+	// paths has the version of each path that was handed on last.
+	paths map[string]record.File
 }
 
 // flights are those of this process's watchers.
@@ -60,7 +66,7 @@ func (f *inFlight) resume(polled int64) bool {
 	defer f.mu.Unlock()
 	same := f.polled == polled
 	if !same {
-		f.polled, f.files, f.places = polled, nil, nil
+		f.polled, f.files, f.places, f.paths = polled, nil, nil, nil
 	}
 	return same
 }
@@ -69,7 +75,7 @@ func (f *inFlight) resume(polled int64) bool {
 func (f *inFlight) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.files, f.places = nil, nil
+	f.files, f.places, f.paths = nil, nil, nil
 }
 
 // poll notes that a look has begun, as the restriction does.
@@ -88,8 +94,9 @@ func (f *inFlight) add(h handed) {
 		return
 	}
 	if f.places == nil {
-		f.places = map[record.File]int{}
+		f.places, f.paths = map[record.File]int{}, map[string]record.File{}
 	}
+	f.paths[h.File.Path] = h.File
 	f.places[h.File] = len(f.files)
 	f.files = append(f.files, h)
 }
@@ -102,6 +109,11 @@ func (f *inFlight) release(files map[record.File]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files = slices.DeleteFunc(f.files, func(h handed) bool { return files[h.File] })
+	for file := range files {
+		if f.paths[file.Path] == file {
+			delete(f.paths, file.Path)
+		}
+	}
 	clear(f.places)
 	for i, h := range f.files {
 		f.places[h.File] = i
@@ -112,6 +124,21 @@ func (f *inFlight) has(file record.File) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, ok := f.places[file]
+	return ok
+}
+
+// other reports whether another version of the file's path is in flight.
+func (f *inFlight) other(file record.File) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o, ok := f.paths[file.Path]
+	return ok && o != file
+}
+
+func (f *inFlight) hasPath(path string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.paths[path]
 	return ok
 }
 

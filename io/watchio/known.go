@@ -61,6 +61,12 @@ func (k *known) listed(path []byte, inode uint64) bool {
 	return v.inode == half && half != 0
 }
 
+// other reports whether another version of the file's path is done with.
+func (k *known) other(f record.File) bool {
+	v, ok := k.done[k.key(f.Path)]
+	return ok && v.sum != 0 && v.sum != k.sum(f)
+}
+
 // doubt has the next listing look at a path, whatever its inode.
 func (k *known) doubt(path string) {
 	if v, ok := k.done[k.key(path)]; ok {

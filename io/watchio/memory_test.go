@@ -93,9 +93,9 @@ func byTime(f record.File) record.File {
 // versionNow is the version that a path has.
 func versionNow(t testing.TB, path string) record.File {
 	t.Helper()
-	f, err := files.Current(record.File{Path: path})
+	c, err := files.Probe(record.File{Path: path})
 	check(t, err)
-	return f
+	return c.File
 }
 
 func check(t testing.TB, err error) {

@@ -18,6 +18,8 @@ const (
 	// retryBackoff is the least time between two tries of a file that could not
 	// be read.
 	retryBackoff = 30 * time.Second
+
+	defaultUnfinishedWait = 30 * time.Second
 )
 
 // ClockTick is how far the time that a kernel writes to a file may lie behind the
@@ -38,6 +40,7 @@ type settings struct {
 	// Since is in microseconds since 1970-01-01 UTC; 0 for all files.
 	Since    int64
 	Blocking bool
+	Waits    waits
 }
 
 // Option changes how Watch, OnTicks, Batches or List works.
@@ -61,9 +64,9 @@ func WithPatterns(more ...string) Option {
 func WithFingerprint(own string) Option { return func(s *settings) { s.Fingerprint = own } }
 
 // WithTriggerInterval sets the time from one poll's beginning to the next one's;
-// 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed into
-// a local folder does not wait for it, where the kernel has events (Linux), and
-// neither does what one look has left to the next because of a bound.
+// 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed or linked
+// into a local folder, or closed after writing, does not wait for it, where the kernel has
+// events (Linux), and neither does what one look has left to the next because of a bound.
 func WithTriggerInterval(d time.Duration) Option {
 	return func(s *settings) { s.TriggerInterval = d }
 }
@@ -85,8 +88,15 @@ func WithMaxBytesPerTrigger(n int64) Option {
 // WithMinimumAge leaves a file alone until its modification time is so long ago
 // by the worker's clock; by default it is not. It is for files that are written
 // in place: one that grows is younger with every write. List leaves younger
-// files to a later run and logs how many.
+// files to a later run.
 func WithMinimumAge(d time.Duration) Option { return func(s *settings) { s.MinimumAge = d } }
+
+// WithUnfinishedWait sets how long a file waits from its last change that ends in the
+// middle of something: inside a quoted field or its header, or, if it is compressed,
+// before the end of its archive. By default it is 30 s. Then it is loaded as it is.
+func WithUnfinishedWait(d time.Duration) Option {
+	return func(s *settings) { s.Waits.Unfinished = d }
+}
 
 // WithLatestFirst hands on the files that were modified last before the others:
 // where new data matters more than a backlog. By default it is the oldest first.
@@ -124,6 +134,7 @@ func WithBlocking(blocking bool) Option { return func(s *settings) { s.Blocking 
 func newSettings(pattern string, opts []Option) settings {
 	s := settings{
 		Patterns: []string{pattern}, TriggerInterval: defaultTriggerInterval, MaxFilesPerTrigger: defaultMaxFilesPerTrigger,
+		Waits: defaultWaits(),
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -149,6 +160,8 @@ func (s settings) validate() error {
 		return fmt.Errorf("watchio: max bytes per trigger is %d, but must be 0, for no bound, or more", s.MaxBytesPerTrigger)
 	case s.MinimumAge < 0:
 		return fmt.Errorf("watchio: the minimum age is %v, but must be 0 or more", s.MinimumAge)
+	case s.Waits.Unfinished < 0:
+		return fmt.Errorf("watchio: the wait of unfinished files is %v, but must be 0 or more", s.Waits.Unfinished)
 	}
 	return nil
 }

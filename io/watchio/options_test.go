@@ -37,7 +37,7 @@ func TestMinimumAge(t *testing.T) {
 
 func TestAFileFromTheFutureIsOldEnoughWithoutAMinimumAge(t *testing.T) {
 	w := newWatcher(t)
-	w.want(w.write("a.csv", "a", int(time.Until(epoch.AddDate(100, 0, 0)).Seconds())))
+	w.want(w.write("a.csv", "a\n", int(time.Until(epoch.AddDate(100, 0, 0)).Seconds())))
 }
 
 func TestAListTellsOfWhatIsNotOldEnough(t *testing.T) {
@@ -49,7 +49,7 @@ func TestAListTellsOfWhatIsNotOldEnough(t *testing.T) {
 	j, err := runners[0].list(t, filepath.Join(dir, "*.csv"), ledger, nil, WithMinimumAge(time.Hour))
 	check(t, err)
 	wantFiles(t, j.files(), old)
-	logged.want(t, "INFO Left to a later run: not old enough yet 1 1h0m0s")
+	logged.want(t, "WARN Left to a later run "+filepath.Join(dir, "b.csv")+" it has changed less than the minimum age ago, 1h0m0s")
 }
 
 func TestLatestFirst(t *testing.T) {
@@ -156,7 +156,7 @@ func TestExistingFiles(t *testing.T) {
 		j := r.watch(t, filepath.Join(dir, "*.csv"), ledger, nil, WithIncludeExisting(false))
 		eventually(t, "the file that a load has begun", func() bool { return len(j.all()) == 1 })
 		fresh := filepath.Join(dir, "c.csv")
-		check(t, os.WriteFile(fresh, []byte("c"), 0o644))
+		check(t, os.WriteFile(fresh, []byte("c\n"), 0o644))
 		eventually(t, "the file that comes", func() bool { return len(j.all()) == 2 })
 		j.control.Drain(time.Minute)
 		check(t, j.end(t))

@@ -7,15 +7,16 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// Pending returns what List would hand on now, oldest first: the backlog. It
-// leaves nothing behind, and reads only files whose content may have been replaced.
+// Pending returns the backlog, oldest first: what List would hand on now, and the files
+// that may still be written. It leaves nothing behind, and reads only files whose content
+// may have been replaced.
 func Pending[L Ledger](ctx context.Context, pattern string, ledger L, opts ...Option) ([]record.Work, error) {
 	s := newSettings(pattern, opts)
 	poller, err := newPoller(s, ledger)
 	if err != nil {
 		return nil, err
 	}
-	poller.readOnly = true
+	poller.counting = true
 	look, err := poller.look(ctx, time.Now())
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -43,8 +44,14 @@ type poller struct {
 	// that was asked for last.
 	era     int64
 	checked time.Time
-	// readOnly leaves the ledger as it is.
-	readOnly bool
+	// holds has the files that may still be written. renamed are the paths that were
+	// renamed into place since the latest poll, replaced those of queued files of which
+	// another version was handed on before.
+	holds             holds
+	renamed, replaced map[string]bool
+	// counting has all files be handed on that wait, because nobody reads them, and
+	// leaves the ledger as it is.
+	counting bool
 
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
@@ -65,6 +72,7 @@ func newPoller(s settings, ledger Ledger) (*poller, error) {
 	return &poller{
 		settings: s, survey: survey{globs: globs, known: newKnown(maxKnown)}, ledger: ledger,
 		flight: &inFlight{}, most: math.MaxInt, queue: newQueue(s), patience: leastPatience,
+		holds: holds{waits: s.Waits}, renamed: map[string]bool{}, replaced: map[string]bool{},
 	}, nil
 }
 
@@ -107,6 +115,8 @@ type poll struct {
 	listed, problems, young int
 	// failed counts the files that failed as a whole before.
 	failed int
+	// mayGrow is that of the Work of the file that was judged last.
+	mayGrow bool
 	// over are the files that are in flight no more.
 	over map[record.File]bool
 	// changed are the paths that had become other versions when they were to be handed on.
@@ -126,6 +136,7 @@ type poll struct {
 // and queues the rest.
 func (p *poller) look(ctx context.Context, now time.Time) (*poll, error) {
 	p.polled, p.answers = now, nil
+	clear(p.renamed)
 	l, err := p.lookAt(ctx, now, p.survey.scope(now, p.queue.len()))
 	p.took = time.Since(now)
 	return l, err
@@ -140,10 +151,14 @@ func (p *poller) glance(ctx context.Context, now time.Time) (*poll, error) {
 func (p *poller) lookAt(ctx context.Context, now time.Time, to scope) (*poll, error) {
 	first := p.full.began.IsZero()
 	l := &poll{poller: p, now: now, scope: to, told: to == arrivals}
-	list := p.find(ctx, now, to, l.paths())
+	list := p.find(ctx, now, to, l.paths(), func(path string) { p.renamed[path] = true })
 	l.listed, l.problems = len(list.Files), len(list.Problems)
 	l.report(list)
 	l.sift(list)
+	if to > arrivals {
+		l.holds.sweep(l.waits, now)
+		maps.DeleteFunc(l.replaced, func(path string, _ bool) bool { return !l.waits(path) })
+	}
 	if err := l.review(ctx); err != nil {
 		return nil, err
 	}
@@ -254,6 +269,9 @@ func (l *poll) found(f record.File) {
 		l.unqueue(f.Path)
 		l.queue.put(f)
 		l.count(f)
+		if l.isReplaced(f) {
+			l.replaced[f.Path] = true
+		}
 	}
 }
 

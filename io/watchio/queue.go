@@ -9,8 +9,8 @@ import (
 )
 
 // queue holds the files that wait to be handed on, sorted, from one poll to the next.
-// Each path is in it once, as the version that was put last. It takes some 150 bytes a
-// file, so a backlog of a million files takes as many MB.
+// Each path is in it once, as the version that was put last. It takes some 200 bytes a
+// file, so a backlog of a million files takes 200 MB.
 type queue struct {
 	settings settings
 	heap     queueHeap
@@ -48,6 +48,8 @@ func (q *queue) has(f record.File) bool {
 	c, ok := q.current[q.key(f.Path)]
 	return ok && c.sum == q.sum(f)
 }
+
+func (q *queue) hasPath(path string) bool { _, ok := q.current[q.key(path)]; return ok }
 
 // put adds a version in place of another one of its path.
 func (q *queue) put(f record.File) {

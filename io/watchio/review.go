@@ -125,9 +125,10 @@ func refused(s record.FileState, f handed) bool {
 }
 
 // failedToRead tells that reading has failed since the version was handed on,
-// and that this is long enough ago to try once more. A clock that jumped back,
+// and that this is long enough ago to try once more, or that the file has not changed for
+// so long that it is read to its end now, whatever that is. A clock that jumped back,
 // here or at the server, does not hold that up.
 func failedToRead(s record.FileState, f handed, now time.Time) bool {
 	age := now.Sub(time.UnixMicro(f.Emitted))
-	return s.UnreadableSince != 0 && s.UnreadableSince != f.UnreadableSince && (age >= retryBackoff || age < 0)
+	return s.UnreadableSince != 0 && s.UnreadableSince != f.UnreadableSince && (age >= retryBackoff || age < 0 || f.MayGrow && now.UnixMicro() >= f.GrownUp)
 }

@@ -95,14 +95,21 @@ func (s *survey) scope(now time.Time, queued int) scope {
 	}
 }
 
-// find gives the files of a scope, and those of the paths that are there.
-func (s *survey) find(ctx context.Context, now time.Time, to scope, paths []string) *files.Listing {
-	switch to {
-	case arrivals, changes:
-		return files.Glance(distinct(append(s.events.Named(to == changes), paths...)))
+// find gives the files of a scope, and those of the paths that are there. It calls renamed
+// for those that events say were renamed into place.
+func (s *survey) find(ctx context.Context, now time.Time, to scope, paths []string, renamed func(path string)) *files.Listing {
+	for _, named := range s.events.Named(to > arrivals) {
+		if named.Renamed {
+			renamed(named.Path)
+		}
+		if to >= names {
+			s.known.doubt(named.Path)
+		} else {
+			paths = append(paths, named.Path)
+		}
 	}
-	for _, path := range s.events.Named(true) {
-		s.known.doubt(path)
+	if to < names {
+		return files.Glance(distinct(paths))
 	}
 	list := files.List(ctx, s.globs, files.Look{Events: s.events, Skip: func(path []byte, inode uint64) bool {
 		return s.known.listed(path, inode) && to == names

@@ -61,7 +61,7 @@ func (fn *watchFn[L]) TruncateRestriction(_ *tracker, _ []byte) Restriction {
 func (fn *watchFn[L]) Setup() (err error) {
 	fn.inFlight = inFlightOf(fn.Settings, fn.Ledger)
 	if fn.poller, err = newPoller(fn.Settings, fn.Ledger); err == nil {
-		fn.poller.flight, fn.poller.most = fn.inFlight, maxInFlight
+		fn.poller.flight, fn.poller.most, fn.poller.holds.watching = fn.inFlight, maxInFlight, true
 	}
 	return err
 }

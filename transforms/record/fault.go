@@ -25,6 +25,9 @@ const (
 	CodeUnreadable    = "unreadable"
 	// CodeSuperseded is for a version in whose place another one stands.
 	CodeSuperseded = "superseded"
+	// CodeUnfinished is for a version that may still be written: a process has it open
+	// for writing, or it ends in the middle of something.
+	CodeUnfinished = "unfinished"
 	// CodeCorruptArchive is for a compressed file that is cut off or damaged.
 	CodeCorruptArchive = "corrupt_archive"
 	// CodeUnsupportedFormat is for a file that is neither text nor an archive

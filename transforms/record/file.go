@@ -35,6 +35,9 @@ type Work struct {
 	// Era is the history of the database in which Done was read; 0 when that is not
 	// known. It changes when the database is restored or fails over.
 	Era int64
+	// MayGrow tells that the file has changed a short time ago. If it ends in the middle
+	// of something, the reader leaves that end to a later Work.
+	MayGrow bool
 }
 
 // DoneRange is a range of a file version that is in the ledger.
@@ -98,6 +101,8 @@ type Range struct {
 	// Done is Work's, for the whole of an unsplit file: the reader leaves those
 	// ranges out.
 	Done []DoneRange
+	// MayGrow is Work's, for the whole of an unsplit file.
+	MayGrow bool
 	// Share is, of a range that is cut from an unsplit file, how many of the
 	// file's own bytes were read for it: for those who tell how far a load is.
 	// The shares of a file, and of what fails it, add up to its size.
