@@ -31,7 +31,7 @@ func version(path string, st *syscall.Stat_t) record.File {
 	// Unix gives integers of one width on every architecture.
 	seconds, nanos := st.Mtim.Unix()
 	f := record.File{Path: path, Size: st.Size, Modified: seconds*1e6 + nanos/1e3}
-	if isLocal(uint64(st.Dev), path) {
+	if isLocal(uint64(st.Dev), path) { //nolint:unconvert // it has 32 bits on some architectures
 		f.Inode, f.Changed = st.Ino, st.Ctim.Nano()
 	}
 	return f

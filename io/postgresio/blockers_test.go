@@ -73,7 +73,7 @@ func claimsAndCopies(w *world, conn *pgx.Conn, file record.File) (feed, <-chan e
 
 // enterFile has the ledger know a file that nobody has loaded.
 func enterFile(w *world, file record.File) {
-	w.exec(`insert into cartstream.files (table_name, file_name, file_size, file_modified, fingerprint) values ('public.items', $1, $2, $3, 'f1')`,
+	w.exec(`insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, seen_modified, fingerprint) values (md5($1)::uuid, 'public.items', $1, $2, $3, $3, 'f1')`,
 		FileName(file.Path), file.Size, file.ModTime())
 }
 
@@ -90,7 +90,7 @@ func TestDeadWorkerHoldsUpItsOwnFilesOnly(t *testing.T) {
 			rows, done := claimsAndCopies(w, conn, file)
 			w.t.Cleanup(func() {
 				close(rows)
-				_ = <-done // its session was ended
+				<-done // its session was ended
 			})
 		}},
 		{"between two statements", func(w *world, file record.File) {

@@ -14,7 +14,7 @@ func suspectOf(version, table string) string {
 	return `
 	select f.* from cartstream.files f
 	where f.table_name = ` + table + ` and md5(f.file_name) = md5(` + version + `.name) and f.file_size = ` + version + `.size and f.file_name = ` + version + `.name
-	order by ` + sameEvidence("f", version) + ` desc, ` + version + `.modified in (f.file_modified, f.seen_modified) desc, f.begun_order desc
+	order by ` + sameEvidence(version) + ` desc, ` + version + `.modified in (f.file_modified, f.seen_modified) desc, f.begun_order desc
 	limit 1`
 }
 

@@ -137,8 +137,10 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight(),
-		lineage: lineageOf(opts.Run, opts.Database)}
+	e := &engine{
+		opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight(),
+		lineage: lineageOf(opts.Run, opts.Database),
+	}
 	e.order.token, e.order.ended = uuid.New(), make(chan struct{})
 	e.changed, e.closing = sync.NewCond(&e.mu), make(chan struct{})
 	e.open = &batch{id: uuid.New()}

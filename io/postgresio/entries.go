@@ -72,15 +72,15 @@ func entryOf(version, table string) string {
 	select * from cartstream.files f
 	where f.table_name = ` + table + ` and md5(f.file_name) = md5(` + version + `.name) and f.file_name = ` + version + `.name
 		and f.file_size = ` + version + `.size and ` + version + `.modified in (f.file_modified, f.seen_modified)
-	order by ` + sameEvidence("f", version) + ` desc, f.begun_order desc
+	order by ` + sameEvidence(version) + ` desc, f.begun_order desc
 	limit 1`
 }
 
 // sameEvidence is a condition: the file is as it was when it was last compared with
-// the entry.
-func sameEvidence(entry, version string) string {
-	return fmt.Sprintf(`(%[1]s.seen_modified = %[2]s.modified
-		and coalesce(%[1]s.seen_inode, 0) = %[2]s.inode and coalesce(%[1]s.seen_changed, 0) = %[2]s.changed)`, entry, version)
+// the entry f.
+func sameEvidence(version string) string {
+	return fmt.Sprintf(`(f.seen_modified = %[1]s.modified
+		and coalesce(f.seen_inode, 0) = %[1]s.inode and coalesce(f.seen_changed, 0) = %[1]s.changed)`, version)
 }
 
 // renewFileSQL gives an entry another fingerprint when all it has is a failure

@@ -39,7 +39,7 @@ select v.place, f.fingerprint,
 	v.changed <> 0 and not f.same
 from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
 cross join lateral (
-	select f.file_id, f.fingerprint, ` + sameEvidence("f", "v") + ` as same
+	select f.file_id, f.fingerprint, ` + sameEvidence("v") + ` as same
 	from cartstream.files f
 	where f.table_name = ` + targetSQL + ` and md5(f.file_name) = md5(v.name) and f.file_size = v.size
 		and f.file_name = v.name and (v.changed <> 0 or v.modified in (f.file_modified, f.seen_modified))

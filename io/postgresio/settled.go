@@ -27,7 +27,7 @@ select v.place
 from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
 join cartstream.files f
 	on f.table_name = ` + targetSQL + `
-	and %s and f.file_size = v.size and ` + sameEvidence("f", "v") + `
+	and %s and f.file_size = v.size and ` + sameEvidence("v") + `
 join cartstream.ranges g on g.file_id = f.file_id and g.is_last
 where g.range_index = 0
 	or g.range_index + 1 = (select count(*) from cartstream.ranges h where h.file_id = f.file_id)`

@@ -211,6 +211,7 @@ func TestRoleWithRightsOnColumnsLoads(t *testing.T) {
 	role := roleOf(w, "loader")
 	w.exec(`grant usage on schema cartstream to "` + role + `"`)
 	w.exec(`grant select, insert on all tables in schema cartstream to "` + role + `"`)
+	w.exec(`grant update on cartstream.leases, cartstream.target_tables to "` + role + `"`)
 	w.exec(`grant select (id, n, name, price, at), insert (id, n, name, price, at), update (n, name, price, at) on items to "` + role + `"`)
 	db := SetURL(t.Name()+" as loader", asRole(t, url, role, "p"))
 	upsert := WithUpsert(Upsert{})
