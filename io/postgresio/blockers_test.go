@@ -90,7 +90,7 @@ func TestDeadWorkerHoldsUpItsOwnFilesOnly(t *testing.T) {
 			rows, done := claimsAndCopies(w, conn, file)
 			w.t.Cleanup(func() {
 				close(rows)
-				<-done // its session was ended
+				w.t.Log(<-done) // its session was ended
 			})
 		}},
 		{"between two statements", func(w *world, file record.File) {
