@@ -323,7 +323,7 @@ func drainWithoutDatabase(t *testing.T, runner string, loads int, prepare func(p
 		ended <- err
 	}()
 	p.eventually("loads that wait for the lock", func() bool {
-		return p.count(`select count(*) from pg_locks where not granted`) >= loads
+		return p.count(`select count(*) from pg_locks where not granted and mode = 'RowExclusiveLock'`) >= loads
 	})
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)

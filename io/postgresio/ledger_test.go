@@ -228,7 +228,7 @@ func TestFileFailsAfterWhatWasReadOfIt(t *testing.T) {
 	file := testFile("damaged")
 	done := inBackground(func() error { return s.bundle(append(part(file, 0), markerOf(file, record.KindFileFailed))...) })
 	waitUntil(t, "the range at the lock", func() bool {
-		return one[int](w, "select count(*) from pg_locks where relation = 'items'::regclass and not granted") > 0
+		return one[int](w, "select count(*) from pg_locks where relation = 'items'::regclass and not granted and mode = 'RowExclusiveLock'") > 0
 	})
 	time.Sleep(200 * time.Millisecond) // in which the other writer would have committed the failure
 	if n := one[int](w, "select count(*) from cartstream.file_outcomes"); n != 0 {

@@ -58,7 +58,9 @@ func (e *engine) checkTarget(ctx context.Context) (now targetState, err error) {
 		if err != nil {
 			return err
 		}
-		if now, err = e.countTarget(ctx, before); err != nil {
+		if now, err = e.countTarget(ctx, before); isTimeout(err) { // locked; the next check sees it
+			return nil
+		} else if err != nil {
 			return err
 		}
 		lost := now.missing - max(before.missing, 0)
@@ -86,9 +88,6 @@ const notReloaded = "Files that count as loaded are not loaded again; to load on
 func (e *engine) countTarget(ctx context.Context, before targetState) (now targetState, err error) {
 	t := e.target()
 	err = e.askTarget(ctx, beginReading, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf("set local statement_timeout = %d", countBound.Milliseconds())); err != nil {
-			return err
-		}
 		var size, estimate, inserted int64
 		if err := tx.QueryRow(ctx, targetStateSQL, t.quoted, t.name).Scan(&now.oid, &now.files, &size, &estimate, &inserted); err != nil {
 			return err
@@ -110,15 +109,27 @@ func (e *engine) countTarget(ctx context.Context, before targetState) (now targe
 	return now, err
 }
 
+// targetBounds keep a look at the table from holding up questions about files: it waits
+// for no lock, and does not count for long.
+var targetBounds = fmt.Sprintf("set local lock_timeout = 50; set local statement_timeout = %d", countBound.Milliseconds())
+
 // askTarget asks in a transaction, on the connection for questions.
 func (e *engine) askTarget(ctx context.Context, begin string, ask func(pgx.Tx) error) error {
-	return e.pool.question(ctx, "checking the target table", func(conn *pgx.Conn) error { return inTransactionOn(ctx, conn, begin, ask) })
+	return e.pool.question(ctx, "checking the target table", func(conn *pgx.Conn) error {
+		return inTransactionOn(ctx, conn, begin, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, targetBounds); err != nil {
+				return err
+			}
+			return ask(tx)
+		})
+	})
 }
 
-// isTimeout reports whether a statement was canceled because of its timeout.
+// isTimeout reports whether a statement was canceled because it, or a lock that it
+// waited for, took too long.
 func isTimeout(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "57014"
+	return errors.As(err, &pg) && (pg.Code == "57014" || pg.Code == "55P03")
 }
 
 // storedTarget returns what the ledger has; known is false where it has nothing.
