@@ -15,17 +15,19 @@ import (
 	"github.com/cartstream/cartstream/generator"
 )
 
-// chaosKills is how often TestChaos kills; `make chaos` asks for more.
-func chaosKills(t *testing.T) int {
-	text := os.Getenv("CHAOS_KILLS")
+// numberFrom is the number in an environment variable, by which `make chaos`
+// asks for more than `make test`.
+func numberFrom(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
 	if text == "" {
-		return 25
+		return otherwise
 	}
-	kills, err := strconv.Atoi(text)
-	if err != nil || kills < 1 {
-		t.Fatalf("CHAOS_KILLS is %q, allowed are whole numbers from 1", text)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is %q, allowed are whole numbers from 1", variable, text)
 	}
-	return kills
+	return n
 }
 
 // The pipeline is killed at random moments, again and again, while files keep
@@ -41,7 +43,7 @@ func TestChaos(t *testing.T) {
 		{"two at once", []string{"direct", "prism"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			kills := chaosKills(t)
+			kills := numberFrom(t, "CHAOS_KILLS", 25)
 			x := newChaos(t, kills)
 			processes := make([]*process, len(c.runners))
 			for killed := 0; killed < kills; {

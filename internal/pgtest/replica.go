@@ -41,6 +41,34 @@ func NewPair(t testing.TB) *Pair {
 // (recovery_min_apply_delay) applies all of it when it is promoted.
 func (p *Pair) Lag() { p.stream.Freeze() }
 
+// CatchUp waits until the standby has all that the primary has committed.
+func (p *Pair) CatchUp() {
+	p.t.Helper()
+	run(p.t, p.Standby.URL(), fmt.Sprintf(`do $$ begin
+		for i in 1..3000 loop
+			exit when pg_last_wal_replay_lsn() >= '%s';
+			perform pg_sleep(0.01);
+			if i = 3000 then raise exception 'the standby is still behind after 30 s'; end if;
+		end loop;
+	end $$`, p.position()))
+}
+
+// position is how far the primary has written its WAL, with all commits.
+func (p *Pair) position() (lsn string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), queryBound)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, p.Primary.URL())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if err := conn.QueryRow(ctx, "select pg_current_wal_flush_lsn()::text").Scan(&lsn); err != nil {
+		p.t.Fatal(err)
+	}
+	return lsn
+}
+
 // Promote makes the standby the primary, and returns the former one, which
 // still runs and takes writes.
 func (p *Pair) Promote() (former *embeddedpg.Server) {
@@ -56,9 +84,7 @@ func (p *Pair) Promote() (former *embeddedpg.Server) {
 // would, and removes its data.
 func (p *Pair) Discard(s *embeddedpg.Server) {
 	p.t.Helper()
-	if err := s.Kill(); err != nil {
-		p.t.Fatal(err)
-	}
+	_ = s.Kill() // it may be down already
 	stop(p.t, s)
 	if err := os.RemoveAll(s.Dir); err != nil {
 		p.t.Fatal(err)
