@@ -96,8 +96,8 @@ func newChaos(t *testing.T, kills int) *chaos {
 	x := &chaos{scene: newScene(t), Rand: rand.New(rand.NewPCG(seed, 0))}
 	x.quick()
 	x.run(exitDone, "migrate")
-	large := x.make("in", "2026-01-01T00:00:00Z", max(500_000, 40_000*kills), 250_000)
-	small := x.make("to-come", "2026-02-01T00:00:00Z", 4_000*kills, 500)
+	large := x.make("in", "2026-01-01T00:00:00Z", x.Uint64(), max(500_000, 40_000*kills), 250_000)
+	small := x.make("to-come", "2026-02-01T00:00:00Z", x.Uint64(), 4_000*kills, 500)
 	for _, f := range small.Files {
 		x.small = append(x.small, f.Name)
 	}
@@ -106,15 +106,15 @@ func newChaos(t *testing.T, kills int) *chaos {
 }
 
 // make has the generator write files with faults of all kinds.
-func (x *chaos) make(folder, start string, events, batch int) generator.Manifest {
-	x.Helper()
-	name := x.path(folder + ".json")
-	x.run(exitDone, "generate", "--output", folder, "--interval", "0", "--seed", fmt.Sprint(x.Uint64()|1), "--start", start,
+func (s *scene) make(folder, start string, seed uint64, events, batch int) generator.Manifest {
+	s.Helper()
+	name := s.path(folder + ".json")
+	s.run(exitDone, "generate", "--output", folder, "--interval", "0", "--seed", fmt.Sprint(seed|1), "--start", start,
 		"--count", fmt.Sprint(events), "--batch-size", fmt.Sprint(batch), "--manifest", name,
 		"--duplicate-rate", "0.02", "--invalid-rate", "0.01", "--corrupt-rate", "0.01", "--future-rate", "0.005")
 	m, err := generator.ReadManifest(name)
 	if err != nil {
-		x.Fatal(err)
+		s.Fatal(err)
 	}
 	return m
 }
@@ -134,14 +134,15 @@ func merge(a, b generator.Manifest) generator.Manifest {
 	return a
 }
 
-func (x *chaos) keep(m generator.Manifest) {
-	x.Helper()
+// keep writes manifest.json.
+func (s *scene) keep(m generator.Manifest) {
+	s.Helper()
 	text, err := json.Marshal(m)
 	if err == nil {
-		err = os.WriteFile(x.path("manifest.json"), text, 0o644)
+		err = os.WriteFile(s.path("manifest.json"), text, 0o644)
 	}
 	if err != nil {
-		x.Fatal(err)
+		s.Fatal(err)
 	}
 }
 

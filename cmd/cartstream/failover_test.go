@@ -13,16 +13,11 @@ import (
 
 	"github.com/cartstream/cartstream/generator"
 	"github.com/cartstream/cartstream/internal/embeddedpg"
-	"github.com/cartstream/cartstream/internal/pgtest"
 )
 
+// What comes in a round: small files, enough that the new primary gives the
+// numbers of lost entries to other files, and one file of several ranges.
 const (
-	// recoverBound is how long after the process reaches the new primary every
-	// good row must be stored.
-	recoverBound = 30 * time.Second
-
-	// What comes in a round: small files, enough that the new primary gives the
-	// numbers of lost entries to other files, and one file of several ranges.
 	smallPerRound, smallEvents = 80, 250
 	largeEvents                = 120_000
 )
@@ -39,7 +34,10 @@ func TestFailovers(t *testing.T) {
 	}{{"direct", rounds - onPrism}, {"prism", onPrism}} {
 		t.Run(c.runner, func(t *testing.T) {
 			f := newFailovers(t, c.rounds)
-			f.run(c.rounds, "--runner", c.runner)
+			f.failovers(c.rounds, "--runner", c.runner)
+			f.process.signal(sigterm)
+			f.process.endsWith(exitDone)
+			f.verifyManifest()
 		})
 	}
 }
@@ -80,11 +78,10 @@ var takeovers = []takeover{
 	}},
 }
 
-// failover is a process that loads by way of a gateway into the primary of a pair.
+// failover is a process that loads while primaries are lost.
 type failover struct {
-	*chaos
-	pair    *pgtest.Pair
-	gateway *pgtest.Gateway
+	*replicated
+	*rand.Rand
 	process *process
 	// files are all that come, in this order; come is how many have.
 	files []generator.File
@@ -96,17 +93,9 @@ func newFailovers(t *testing.T, rounds int) *failover {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("the moments are drawn with the seed %d", seed)
-	pair := pgtest.NewPair(t)
-	gateway := pgtest.NewGateway(t, pair.Primary.URL())
-	s := sceneAt(t, gateway.URL(pair.Primary.URL()))
-	f := &failover{chaos: &chaos{scene: s, Rand: rand.New(rand.NewPCG(seed, 0))}, pair: pair, gateway: gateway}
-	s.admin = pair.Primary.URL()
-	s.quick()
-	s.folder("in")
-	s.run(exitDone, "migrate")
-	pair.CatchUp()
-	large := f.make("to-come", "2026-01-01T00:00:00Z", rounds*largeEvents, largeEvents)
-	small := f.make("to-come", "2026-02-01T00:00:00Z", rounds*smallPerRound*smallEvents, smallEvents)
+	f := &failover{replicated: newReplicated(t), Rand: rand.New(rand.NewPCG(seed, 0))}
+	large := f.make("to-come", "2026-01-01T00:00:00Z", f.Uint64(), rounds*largeEvents, largeEvents)
+	small := f.make("to-come", "2026-02-01T00:00:00Z", f.Uint64(), rounds*smallPerRound*smallEvents, smallEvents)
 	f.keep(merge(large, small))
 	for i := range large.Files {
 		of := small.Files[i*smallPerRound : (i+1)*smallPerRound]
@@ -115,26 +104,14 @@ func newFailovers(t *testing.T, rounds int) *failover {
 	return f
 }
 
-// folder makes a folder.
-func (s *scene) folder(name string) {
-	s.Helper()
-	if err := os.Mkdir(s.path(name), 0o755); err != nil {
-		s.Fatal(err)
-	}
-}
-
-// run starts the process and has one failover after the other.
-func (f *failover) run(rounds int, args ...string) {
+// failovers starts the process and has one failover after the other.
+func (f *failover) failovers(rounds int, args ...string) {
 	f.Helper()
 	f.process = f.start(slices.Concat([]string{"run", "--input", "in/*", "--config", "quick.yaml"}, args)...)
 	order := f.Perm(len(takeovers))
 	for round := range rounds {
-		// The first rounds take up all ways, and rounds in a load are more than others.
 		f.round(round, takeovers[order[round%len(order)]], f.IntN(3) == 0)
 	}
-	f.process.signal(sigterm)
-	f.process.endsWith(exitDone)
-	f.verifyManifest()
 }
 
 // round has a round's files come, and the primary lost meanwhile, or when all
@@ -161,12 +138,7 @@ func (f *failover) round(round int, how takeover, idle bool) {
 		stop()
 		f.filesComeUntil(until)
 	}
-	reached := f.gateway.Reached()
-	select {
-	case <-reached:
-	case <-time.After(bound):
-		f.Fatalf("the process never reached the new primary: %s", f.process)
-	}
+	f.isReached(f.process)
 	at := time.Now()
 	f.isComplete("after a failover in which "+how.name, recoverBound)
 	f.Logf("round %d, idle %t: %s; %d loads or more were lost; complete %v after the new primary was reached, %v after the begin of the round",
@@ -174,15 +146,6 @@ func (f *failover) round(round int, how takeover, idle bool) {
 	f.pair.Discard(former)
 	f.isExact()
 	f.pair.Follow()
-}
-
-// promote makes the standby the primary that new connections go to.
-func (f *failover) promote() (former *embeddedpg.Server) {
-	f.Helper()
-	former = f.pair.Promote()
-	f.gateway.Turn(f.pair.Primary.URL())
-	f.admin = f.pair.Primary.URL()
-	return former
 }
 
 // fail has the new primary take over, and returns how many loads that one lacks
@@ -194,6 +157,9 @@ func (f *failover) fail(how takeover) (former *embeddedpg.Server, lost int) {
 	former = how.do(f)
 	return former, max(0, before-f.count(loads))
 }
+
+// moment lets some time pass: a random one is what this test is about.
+func (f *failover) moment() { time.Sleep(time.Duration(f.IntN(500)) * time.Millisecond) }
 
 // filesComeUntil has the files up to this one appear.
 func (f *failover) filesComeUntil(until int) {
@@ -248,9 +214,8 @@ func (f *failover) isComplete(when string, within time.Duration) {
 		rows, letters = rows+file.Valid-file.Duplicates, letters+file.Rejected
 	}
 	want := fmt.Sprintf("%d | %d | %d", f.come, rows, letters)
-	const sql = `select (` + countLoaded + `), (` + countRows + `), (select count(*) from cartstream.dead_letters)`
 	for end := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		got, err := f.tryQuery(sql)
+		got, err := f.tryQuery(state)
 		switch {
 		case err == nil && got[0] == want:
 			return
@@ -276,26 +241,4 @@ func (f *failover) wrongFiles() (wrong []string) {
 		}
 	}
 	return append(wrong, fmt.Sprintf("without their file: %q", f.query(orphans)))
-}
-
-// orphans are what the ledger has without the file that it belongs to.
-const orphans = `
-	select 'ranges', count(*) from cartstream.ranges r where not exists (select from cartstream.files f where f.file_id = r.file_id) union all
-	select 'range_counts', count(*) from cartstream.range_counts r where not exists (select from cartstream.files f where f.file_id = r.file_id) union all
-	select 'file_outcomes', count(*) from cartstream.file_outcomes r where not exists (select from cartstream.files f where f.file_id = r.file_id) union all
-	select 'dead_letters', count(*) from cartstream.dead_letters r where not exists (select from cartstream.files f where f.file_id = r.file_id)`
-
-// isExact checks every record of the files against the database, and that each
-// dead letter is there once.
-func (f *failover) isExact() {
-	f.Helper()
-	p := f.scene.run(exitDone, "verify", "--files")
-	if text := p.stdout.String(); !strings.Contains(text, "Everything adds up.") || strings.Contains(text, "not checked  /") {
-		f.Fatalf("verify: %s", p)
-	}
-	f.expect(orphans, "ranges | 0", "range_counts | 0", "file_outcomes | 0", "dead_letters | 0")
-	f.expect(`select file_name, line_number, count(*) from cartstream.dead_letters group by 1, 2 having count(*) > 1`)
-	if f.Failed() {
-		f.FailNow()
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,29 +45,39 @@ func (p *Pair) Lag() { p.stream.Freeze() }
 // CatchUp waits until the standby has all that the primary has committed.
 func (p *Pair) CatchUp() {
 	p.t.Helper()
-	run(p.t, p.Standby.URL(), fmt.Sprintf(`do $$ begin
-		for i in 1..3000 loop
-			exit when pg_last_wal_replay_lsn() >= '%s';
-			perform pg_sleep(0.01);
-			if i = 3000 then raise exception 'the standby is still behind after 30 s'; end if;
-		end loop;
-	end $$`, p.position()))
-}
-
-// position is how far the primary has written its WAL, with all commits.
-func (p *Pair) position() (lsn string) {
-	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), queryBound)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, p.Primary.URL())
+	if err := p.catchUp(ctx); err != nil {
+		p.t.Fatalf("waiting until the standby has what the primary has: %v", err)
+	}
+}
+
+func (p *Pair) catchUp(ctx context.Context) error {
+	primary, err := pgx.Connect(ctx, p.Primary.URL())
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
-	defer func() { _ = conn.Close(ctx) }()
-	if err := conn.QueryRow(ctx, "select pg_current_wal_flush_lsn()::text").Scan(&lsn); err != nil {
-		p.t.Fatal(err)
+	defer func() { _ = primary.Close(ctx) }()
+	standby, err := pgx.Connect(ctx, p.Standby.URL())
+	if err != nil {
+		return err
 	}
-	return lsn
+	defer func() { _ = standby.Close(ctx) }()
+	var position string
+	if err := primary.QueryRow(ctx, "select pg_current_wal_insert_lsn()::text").Scan(&position); err != nil {
+		return err
+	}
+	// A commit has the server write, and send, all records up to there.
+	if _, err := primary.Exec(ctx, "select pg_logical_emit_message(true, 'position', '')"); err != nil {
+		return err
+	}
+	// One statement that waits would hold up, by its snapshot, what it waits for.
+	for there := false; !there; time.Sleep(5 * time.Millisecond) {
+		if err := standby.QueryRow(ctx, "select pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position).Scan(&there); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Promote makes the standby the primary, and returns the former one, which
@@ -114,7 +125,8 @@ func (p *Pair) Follow() {
 func (p *Pair) start(dir string, parameters map[string]string) *embeddedpg.Server {
 	p.t.Helper()
 	all := serverParameters("on")
-	all["wal_keep_size"] = "1GB" // no standby is so far behind
+	all["wal_keep_size"] = "1GB"                // no standby is so far behind
+	all["wal_retrieve_retry_interval"] = "50ms" // tests do not wait 5 s for the stream to begin
 	for name, value := range parameters {
 		all[name] = value
 	}
