@@ -108,6 +108,8 @@ func newFailovers(t *testing.T, rounds int) *failover {
 func (f *failover) failovers(rounds int, args ...string) {
 	f.Helper()
 	f.process = f.start(slices.Concat([]string{"run", "--input", "in/*", "--config", "quick.yaml"}, args)...)
+	f.filesComeUntil(1)
+	f.isComplete("at the start", bound)
 	order := f.Perm(len(takeovers))
 	for round := range rounds {
 		f.round(round, takeovers[order[round%len(order)]], f.IntN(3) == 0)
