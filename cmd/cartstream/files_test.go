@@ -111,7 +111,7 @@ func TestFileThatIsReplaced(t *testing.T) {
 	s.eventually("15 rows", func() bool { return s.count(countRows) == 15 || p.hasEnded() })
 	p.signal(sigterm)
 	p.endsWith(exitDone)
-	s.expect(`select row_count, duplicate_count from cartstream.load_history order by file_id`, "10 | 0", "5 | 10")
+	s.expect(`select row_count, duplicate_count from cartstream.load_history order by begun_order`, "10 | 0", "5 | 10")
 }
 
 // A file that can't be loaded does not hold up a continuous run.

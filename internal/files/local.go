@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"github.com/cartstream/cartstream/transforms/record"
 )
 
 // walker lists local paths.
@@ -184,7 +182,7 @@ func (w *walker) link(path string) {
 
 func (w *walker) add(path string, info fs.FileInfo) {
 	if info.Mode().IsRegular() {
-		w.Files = append(w.Files, record.File{Path: path, Size: info.Size(), Modified: info.ModTime().UnixMicro()})
+		w.Files = append(w.Files, versionOf(path, info))
 	}
 }
 

@@ -3,6 +3,7 @@
 package files
 
 import (
+	"io/fs"
 	"os"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -14,5 +15,10 @@ func lstat(path string) (f record.File, regular bool, err error) {
 	if err != nil {
 		return f, false, err
 	}
-	return record.File{Path: path, Size: info.Size(), Modified: info.ModTime().UnixMicro()}, info.Mode().IsRegular(), nil
+	return versionOf(path, info), info.Mode().IsRegular(), nil
+}
+
+// versionOf returns the version that a local file has by its status.
+func versionOf(path string, info fs.FileInfo) record.File {
+	return record.File{Path: path, Size: info.Size(), Modified: info.ModTime().UnixMicro()}
 }

@@ -49,6 +49,18 @@ func Probe(path string) error {
 	return f.Close()
 }
 
+// Version returns the version that an open file of a path has.
+func Version(path string, f File) (record.File, error) {
+	i, err := f.Stat()
+	if err != nil {
+		return record.File{}, err
+	}
+	if object, ok := i.(info); ok {
+		return object.File, nil
+	}
+	return versionOf(path, i), nil
+}
+
 // Gone reports whether a path that was listed names nothing any more. Of a
 // store's it says so always: nothing is to be remembered of it.
 func Gone(path string) bool {

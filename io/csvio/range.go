@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -48,7 +49,10 @@ func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
 	}
 	if size <= max(r.format.limits.RangeBytes, r.format.limits.RecordBytes+1) {
 		r.data = make([]byte, size)
-		return src.readAt(ctx, r.data, r.rng.Start)
+		if err := src.readAt(ctx, r.data, r.rng.Start); err != nil {
+			return err
+		}
+		return r.hash(ctx, src)
 	}
 	var end [2]byte
 	if err := src.readAt(ctx, end[:], r.rng.End-2); err != nil {
@@ -62,6 +66,20 @@ func (r *rangeReader[T]) load(ctx context.Context, src *source) error {
 	if bytes.IndexByte(r.data, '\n') >= 0 {
 		return errSuperseded // what was split was one line
 	}
+	return nil
+}
+
+// hash sets the range's hash. What stands before the first range, the header, is part
+// of it.
+func (r *rangeReader[T]) hash(ctx context.Context, src *source) error {
+	var before []byte
+	if r.rng.Index == 0 {
+		before = make([]byte, r.rng.Start)
+		if err := src.readAt(ctx, before, 0); err != nil {
+			return err
+		}
+	}
+	r.rng.Hash = files.Hash(before, r.data)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -31,12 +30,7 @@ var (
 	errDraining = errors.New("the run is draining")
 )
 
-// file is what is needed of an open file.
-type file interface {
-	io.ReaderAt
-	io.Closer
-	Stat() (fs.FileInfo, error)
-}
+type file = files.File
 
 // opener opens a file by its path.
 type opener func(path string) (file, error)
@@ -108,18 +102,33 @@ func (s *source) openOnce() (err error) {
 	return err
 }
 
+// adopt takes over the inode and change time of the open file, where the listed
+// version has others but the same size and modification time: a link was removed or
+// attributes were changed since. It is right while nothing was read of the file.
+func (s *source) adopt() {
+	if s.f == nil || s.version.Inode == 0 {
+		return
+	}
+	now, err := files.Version(s.version.Path, s.f)
+	if err == nil && now.Size == s.version.Size && now.Modified == s.version.Modified {
+		s.version = now
+	}
+}
+
 // check compares the open file with the version that was listed.
 func (s *source) check() error {
 	if s.f == nil {
 		return errSuperseded
 	}
-	info, err := s.f.Stat()
-	if err != nil {
+	now, err := files.Version(s.version.Path, s.f)
+	switch was := s.version; {
+	case err != nil:
 		return err
-	}
-	if info.Size() != s.version.Size || info.ModTime().UnixMicro() != s.version.Modified {
-		return fmt.Errorf("%w: it had %d bytes of %s, it has %d of %s", errSuperseded, s.version.Size,
-			stamp(s.version.ModTime()), info.Size(), stamp(info.ModTime()))
+	case now.Size != was.Size || now.Modified != was.Modified:
+		return fmt.Errorf("%w: it had %d bytes of %s, it has %d of %s", errSuperseded, was.Size,
+			stamp(was.ModTime()), now.Size, stamp(now.ModTime()))
+	case was.Inode != 0 && (now.Inode != was.Inode || now.Changed != was.Changed):
+		return fmt.Errorf("%w: it was replaced, or its attributes were changed", errSuperseded)
 	}
 	return nil
 }

@@ -59,7 +59,10 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 	}
 	src := &source{version: w.File, open: fn.open, ctl: runctl.Of(fn.Run)}
 	defer src.close()
-	sp := newSplitter(src, f, mustSchema[T](), record.Range{File: w.File, Fingerprint: fingerprint})
+	if len(w.Done) == 0 && src.openOnce() == nil { // an error is left to the tries of readAt
+		src.adopt()
+	}
+	sp := newSplitter(src, f, mustSchema[T](), record.Range{File: src.version, Fingerprint: fingerprint, Era: w.Era})
 	sp.win = newWindow(src, w.File.Size, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.leaveOut(w.Done)
 	sp.send = func(r record.Range) error { return sendUnlessDone(ctx, src, r, w.Done, emit) }

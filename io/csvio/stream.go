@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -33,7 +34,7 @@ type stream struct {
 }
 
 func newStream(src *source, d Dialect) *stream {
-	file := &fileReader{src: src}
+	file := &fileReader{src: src, hash: files.NewHasher()}
 	size := int(min(readAhead, src.version.Size))
 	return &stream{file: file, buffered: bufio.NewReaderSize(file, size), encoding: d.Encoding}
 }
@@ -92,6 +93,16 @@ func (s *stream) fault(off int64) record.Fault {
 // taken is how much of the file was read for the content that was handed out.
 func (s *stream) taken() int64 { return s.file.off - int64(s.buffered.Buffered()) }
 
+// hash returns the hash of the whole file, which it reads to its end: what follows an
+// archive is not content.
+func (s *stream) hash(ctx context.Context) (uint64, error) {
+	s.file.ctx = ctx
+	if _, err := io.Copy(io.Discard, s.file); err != nil {
+		return 0, err
+	}
+	return s.file.hash.Sum(), nil
+}
+
 func (s *stream) close() {
 	if s.closer != nil {
 		_ = s.closer.Close() // nothing was written
@@ -104,6 +115,8 @@ type fileReader struct {
 	// ctx is that of the call at hand: a decompressor has no place for it.
 	ctx context.Context
 	off int64
+	// hash is that of the bytes before off.
+	hash *files.Hasher
 	// err is the file's own, which decompressors may hide.
 	err error
 }
@@ -112,6 +125,7 @@ type fileReader struct {
 func (r *fileReader) Read(b []byte) (int, error) {
 	n, err := r.src.next(r.ctx, b, r.off)
 	r.off += int64(n)
+	r.hash.Add(b[:n])
 	switch {
 	case err != nil:
 		r.err = err

@@ -27,16 +27,21 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	if err := next(); err != nil {
 		return unlessDraining(err)
 	}
-	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true}
+	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true, Era: whole.Era}
 	in := newStream(src, f.dialect)
 	defer in.close()
 	sp := newSplitter(src, f, fn.schema, proto)
 	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
 	sp.win.keep = newKeeper(f.limits)
 	var told int64 // of the file's bytes, by the ranges that were handed on
-	sp.send = func(r record.Range) error {
+	sp.send = func(r record.Range) (err error) {
 		if r.Share = in.taken() - told; r.Last {
 			r.Share = whole.File.Size - told
+		}
+		if r.Last && r.Failure == nil {
+			if r.Hash, err = in.hash(ctx); err != nil {
+				return err
+			}
 		}
 		if !isDone(whole.Done, &r) {
 			told += r.Share

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -25,8 +26,9 @@ type attempt struct {
 	batch   *batch
 	keys    *batchKeys
 	room    *workspace
-	ids     map[*unit]int64 // the ledger's number of each unit's file
-	claimed map[*unit]bool  // the ranges this attempt loads
+	era     int64               // the history of the database that caches are of
+	ids     map[*unit]uuid.UUID // the ledger's id of each unit's file
+	claimed map[*unit]bool      // the ranges this attempt loads
 	// rejected are the rows that PostgreSQL refused, with its reason.
 	rejected []rejection
 	// surprised tells that the table had keys that the run does not remember.
@@ -50,7 +52,13 @@ func (e *engine) load(b *batch, room *workspace) error {
 	var result *loadResult
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		b.tries++
-		return e.try(ctx, b, keys, room, start, &result)
+		era := e.currentEra()
+		err := e.try(ctx, b, keys, room, era, start, &result)
+		if isMissingEntry(err) {
+			e.lineage.entryMissing(ctx, era)
+			return errHistoryChanged
+		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -67,7 +75,7 @@ const rollbackBound = 5 * time.Second
 
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
-func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, start time.Time, result **loadResult) error {
+func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, era int64, start time.Time, result **loadResult) error {
 	if b.tries > 1 {
 		if err := keys.wait(ctx, 0); err != nil {
 			return err
@@ -81,7 +89,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	if err := e.keepOrder(ctx, pooled.Conn()); err != nil {
 		return err
 	}
-	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, room: room, ids: map[*unit]int64{}, claimed: map[*unit]bool{}}
+	a := &attempt{e: e, conn: pooled.Conn(), batch: b, keys: keys, room: room, era: era, ids: map[*unit]uuid.UUID{}, claimed: map[*unit]bool{}}
 	if err := a.enterFiles(ctx); err != nil {
 		return err
 	}
@@ -97,6 +105,11 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 	}()
 	if _, err := tx.Exec(ctx, "set constraints all immediate"); err != nil {
 		return err
+	}
+	if now, err := e.lineage.check(ctx, tx); err != nil {
+		return err
+	} else if now != era {
+		return errHistoryChanged
 	}
 	if err := e.inOrder(ctx, tx); err != nil {
 		return err
@@ -118,7 +131,26 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return err
 	}
 	*result = r
-	return tx.Commit(ctx)
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	e.lineage.committed(b.id, era)
+	return nil
+}
+
+// currentEra returns the era of the database's history, and drops what was cached
+// in an earlier one.
+func (e *engine) currentEra() int64 {
+	era := e.lineage.current()
+	e.mu.Lock()
+	changed := e.era != era
+	e.era = era
+	e.mu.Unlock()
+	if changed {
+		e.files.forget()
+		e.presumption.forget()
+	}
+	return era
 }
 
 func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
@@ -148,7 +180,7 @@ func (a *attempt) resetOutcomes() {
 // result counts what became of the batch.
 func (a *attempt) result() *loadResult {
 	r := &loadResult{surprised: a.surprised}
-	touched := map[int64]bool{}
+	touched := map[uuid.UUID]bool{}
 	for _, u := range a.batch.units {
 		u.counts, u.leads = counts{}, false
 		switch {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cartstream/cartstream/internal/pgtest"
 	"github.com/cartstream/cartstream/internal/runctl"
@@ -82,7 +81,7 @@ func TestDatabaseWithAnotherLedger(t *testing.T) {
 	t.Cleanup(func() { runctl.Forget(t.Name()) })
 	use := func(d Database) error {
 		d.Ledger = id
-		return Ledger{Run: t.Name(), Database: d, Table: "items"}.ask(context.Background(), "asking", func(ctx context.Context, pool *pgxpool.Pool, _ string) error { return pool.Ping(ctx) })
+		return Ledger{Run: t.Name(), Database: d, Table: "items"}.ask(context.Background(), "asking", func(context.Context, pgx.Tx, string) error { return nil })
 	}
 	if err := use(own); err != nil {
 		t.Errorf("its own ledger: %v", err)

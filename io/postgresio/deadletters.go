@@ -74,16 +74,17 @@ func rejectionFault(reason *pgconn.PgError, relation string) record.Fault {
 	return record.Fault{Code: record.CodeRejectedByDatabase, Column: column, Message: message}
 }
 
-// FileName is a path as the ledger has it: bytes that are no UTF-8, and NUL,
-// are written as \xNN.
+// FileName is a path as the ledger has it. Bytes that are not UTF-8, and NUL, are
+// written as \xNN. So is a backslash that would read as the beginning of one, so
+// that no two paths have the same name.
 func FileName(path string) string {
-	if utf8.ValidString(path) && strings.IndexByte(path, 0) < 0 {
+	if utf8.ValidString(path) && !strings.ContainsAny(path, "\x00\\") {
 		return path
 	}
 	var b strings.Builder
 	for len(path) > 0 {
 		r, n := utf8.DecodeRuneInString(path)
-		if r == utf8.RuneError && n == 1 || r == 0 {
+		if r == utf8.RuneError && n == 1 || r == 0 || r == '\\' && escapedByte.MatchString(path) {
 			fmt.Fprintf(&b, `\x%02X`, path[0])
 		} else {
 			b.WriteString(path[:n])
@@ -93,15 +94,18 @@ func FileName(path string) string {
 	return b.String()
 }
 
-// pathOf is the path that FileName writes so, unless it holds such a text itself.
+// pathOf is the inverse of FileName.
 func pathOf(name string) string {
-	return escapedByte.ReplaceAllStringFunc(name, func(escaped string) string {
+	return escapedBytes.ReplaceAllStringFunc(name, func(escaped string) string {
 		b, _ := strconv.ParseUint(escaped[2:], 16, 8) // two hexadecimal digits
 		return string([]byte{byte(b)})
 	})
 }
 
-var escapedByte = regexp.MustCompile(`\\x[0-9A-F]{2}`)
+var (
+	escapedBytes = regexp.MustCompile(`\\x[0-9A-F]{2}`)
+	escapedByte  = regexp.MustCompile(`^\\x[0-9A-F]{2}`)
+)
 
 // validText makes a message fit for a text column.
 func validText(s string) string {

@@ -32,6 +32,7 @@ type engine struct {
 	files       fileIDs
 	columns     []string // of the tuples, in order; set once
 	order       orderLock
+	lineage     *lineage
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -39,6 +40,8 @@ type engine struct {
 	since    time.Time // when the open batch got its first unit
 	urgent   bool      // the open batch is wanted now
 	closed   bool
+	closing  chan struct{} // closed with it
+	era      int64         // of the caches
 	writers  sync.WaitGroup
 	refcount int
 	end      sync.Once
@@ -110,6 +113,7 @@ func (e *engine) close() {
 		delete(engines.m, keyOfEngine(e.opts, e.columns))
 		e.mu.Lock()
 		e.closed = true
+		close(e.closing)
 		e.changed.Broadcast()
 		e.mu.Unlock()
 		e.writers.Wait()
@@ -124,8 +128,9 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight()}
-	e.changed = sync.NewCond(&e.mu)
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight(),
+		lineage: lineageOf(opts.Run, opts.Database)}
+	e.changed, e.closing = sync.NewCond(&e.mu), make(chan struct{})
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
 		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
@@ -138,6 +143,7 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	for range opts.Connections {
 		e.writers.Go(e.write)
 	}
+	e.writers.Go(e.watchTarget)
 	control.AtLull(e.flush)
 	// A run that ends hard wakes those who wait.
 	context.AfterFunc(control.Context(), e.wake)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -14,11 +15,13 @@ import (
 
 // fileEntry is a file version in the ledger.
 type fileEntry struct {
-	id          int64
+	id          uuid.UUID
 	fingerprint string
 }
 
-// fileIDs remembers entries, which never change once a range is committed.
+// fileIDs caches the ledger's entries of files. An entry does not change once a
+// range of its file is committed, unless the database's history changes: then
+// forget drops all of them.
 type fileIDs struct {
 	mu sync.Mutex
 	m  map[record.File]fileEntry
@@ -45,10 +48,16 @@ func (f *fileIDs) put(entries map[record.File]fileEntry) {
 	}
 }
 
+func (f *fileIDs) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.m = nil
+}
+
 // enterFileSQL makes entries. One that is there keeps its fingerprint.
 const enterFileSQL = `
-insert into cartstream.files (table_name, file_name, file_size, file_modified, fingerprint)
-select $1, v.* from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::text[]) v(name, size, modified, fingerprint)
+insert into cartstream.files (table_name, file_id, file_name, file_size, file_modified, fingerprint)
+select $1, v.* from unnest($2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[]) v(id, name, size, modified, fingerprint)
 order by name, size, modified
 on conflict (table_name, md5(file_name), file_size, file_modified) do nothing`
 
@@ -104,12 +113,13 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		return nil, nil
 	}
 	var v versions
+	var ids []uuid.UUID
 	var fingerprints []string
 	for file, fingerprint := range unknown {
 		v.add(file)
-		fingerprints = append(fingerprints, fingerprint)
+		ids, fingerprints = append(ids, uuid.New()), append(fingerprints, fingerprint)
 	}
-	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, v.names, v.sizes, v.modified, fingerprints); err != nil {
+	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, fingerprints); err != nil {
 		return nil, err
 	}
 	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
@@ -169,12 +179,15 @@ func (v *versions) add(f record.File) {
 
 const claimSQL = `
 insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, load_id)
-select v.*, $11 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[]) v
+select v.*, $11 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
 
-type rangeKey struct{ file, start int64 }
+type rangeKey struct {
+	file  uuid.UUID
+	start int64
+}
 
 // judgedAt is nil for a range whose reader did not say when it began.
 func judgedAt(r *record.Range) *time.Time {
@@ -185,17 +198,25 @@ func judgedAt(r *record.Range) *time.Time {
 	return &t
 }
 
+// isVoid reports whether a unit of ordered upserts was read in an earlier era: files
+// before it may be missing now, and are loaded first. The watcher hands its file on
+// again.
+func (a *attempt) isVoid(u *unit) bool {
+	return a.e.table.rule.ordered() && u.source.Era != 0 && u.source.Era != a.era
+}
+
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
 func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
 	wanted := map[rangeKey]*unit{}
-	var files, starts, ends, indexes, firstLines, lines, records []int64
+	var files []uuid.UUID
+	var starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	var judged []*time.Time
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
-		if !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
+		if u.void = a.isVoid(u); u.void || !entered || u.marker != record.KindRangeEnd || wanted[k] != nil {
 			continue
 		}
 		wanted[k] = u
@@ -222,7 +243,8 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 
 // enterCounts writes what became of the records of each claimed range.
 func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
-	var files, starts, ins, upd, dup, old, dead []int64
+	var files []uuid.UUID
+	var starts, ins, upd, dup, old, dead []int64
 	var places [][]byte
 	for _, u := range a.batch.units {
 		if !a.claimed[u] {
@@ -241,7 +263,7 @@ func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	_, err := tx.Exec(ctx, `insert into cartstream.range_counts (file_id, start_byte, inserted, updated, duplicates, stale, dead_letters, duplicate_places)
-		select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[])`,
+		select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[])`,
 		files, starts, ins, upd, dup, old, dead, places)
 	return err
 }
@@ -253,7 +275,7 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 		record.KindFileFailed: "failed", record.KindSuperseded: "superseded", record.KindUnreadable: "unreadable",
 	}
 	type told struct {
-		file int64
+		file uuid.UUID
 		kind record.Kind
 	}
 	seen := map[told]bool{}

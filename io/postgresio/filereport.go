@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -57,7 +58,7 @@ const reportedFilesSQL = `
 select file_id, ` + historyColumns + `
 from cartstream.load_history
 where md5(file_name) = md5($1) and file_name = $1
-order by file_id desc`
+order by begun_order desc`
 
 const rangesSQL = `
 select range_index, start_byte, end_byte, first_line, g.records, c.inserted, c.updated, c.duplicates, c.stale, c.dead_letters, l.committed_at
@@ -85,7 +86,7 @@ order by 3 desc, 4`
 func Report(ctx context.Context, pool *pgxpool.Pool, path string) (reports []FileReport, err error) {
 	err = reading(ctx, pool, func(tx pgx.Tx) error {
 		type entry struct {
-			ID int64
+			ID uuid.UUID
 			FileHistory
 		}
 		files, err := collect[entry](ctx, tx, reportedFilesSQL, FileName(path))

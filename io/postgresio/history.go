@@ -59,7 +59,7 @@ from (
 				select file_id from cartstream.ranges
 				group by file_id having count(*) = max(range_index) filter (where is_last) + 1)
 			) = ('loaded' = any($1)))
-	order by f.file_id desc offset 0
+	order by f.begun_order desc offset 0
 ) f cross join lateral (select * from cartstream.load_history where file_id = f.file_id offset 0) h
 where $1::text[] = '{}' or h.status = any($1)
 limit nullif($5, 0)`

@@ -57,8 +57,8 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	for _, f := range files {
 		v.add(f)
 	}
-	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		rows, err := pool.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
+	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
+		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
 		if err != nil {
 			return err
 		}
@@ -68,9 +68,19 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 	return states, err
 }
 
-// ask asks with the table's quoted name, until there is an answer, or ctx or
-// the run ends.
-func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, pool *pgxpool.Pool, target string) error) error {
+// History returns a number that changes when earlier answers may be wrong, because
+// the database was restored or failed over to a server that lagged, or because
+// somebody has deleted entries. While the database is in trouble it waits, until ctx
+// or the run ends.
+func (l Ledger) History(ctx context.Context) (era int64, err error) {
+	err = l.ask(ctx, "checking the ledger's history", func(context.Context, pgx.Tx, string) error { return nil })
+	return lineageOf(l.Run, l.Database).current(), err
+}
+
+// ask asks a question in a transaction, with the table's quoted name, until there is
+// an answer, or ctx or the run ends. The same transaction notes which loads the answer
+// may rest on.
+func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.Context, tx pgx.Tx, target string) error) error {
 	control := runctl.Of(l.Run)
 	pool, err := l.pool(control)
 	if err != nil {
@@ -84,7 +94,16 @@ func (l Ledger) ask(ctx context.Context, what string, question func(ctx context.
 	defer cancel(nil)
 	hard := control.Context()
 	defer context.AfterFunc(hard, func() { cancel(context.Cause(hard)) })()
-	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error { return question(ctx, pool, target.Sanitize()) })
+	lineage := lineageOf(l.Run, l.Database)
+	return retry(ctx, pool, l.RetryFor, what, func(ctx context.Context) error {
+		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			if err := question(ctx, tx, target.Sanitize()); err != nil {
+				return err
+			}
+			_, err := lineage.observe(ctx, tx)
+			return err
+		})
+	})
 }
 
 func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {

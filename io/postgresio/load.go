@@ -275,7 +275,7 @@ func (fn *loadFn[T]) done(u *unit, committed bool) {
 	switch {
 	case !committed:
 		fn.lost.Store(true)
-	case u.marker == record.KindRangeEnd:
+	case u.marker == record.KindRangeEnd && !u.void:
 		fn.mu.Lock()
 		fn.committed = append(fn.committed, u.source)
 		fn.counted.add(u.counts)

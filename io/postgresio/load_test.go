@@ -292,7 +292,7 @@ func TestVersionsThatALaterOneFollowed(t *testing.T) {
 		wantHistory(w, path, map[string]string{"killed": "loading 2 2 0 0", "loaded": "loaded 1 1 0 0", "failed": "failed 0 0 0 0"}[path])
 		s.load(part(version(path, 2), 0)...)
 	}
-	got := w.list("select file_name, status from cartstream.load_history order by file_id")
+	got := w.list("select file_name, status from cartstream.load_history order by begun_order")
 	want := []string{"killed superseded", "loaded loaded", "failed failed", "other loading", "killed loading", "loaded loading", "failed loading"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -300,7 +300,7 @@ func TestVersionsThatALaterOneFollowed(t *testing.T) {
 	for _, index := range []int64{1, 2} { // the old content was put back
 		s.load(part(version("killed", 1), index)...)
 	}
-	if got := w.list("select status from cartstream.load_history where file_name = 'killed' order by file_id"); got[0] != "loaded" {
+	if got := w.list("select status from cartstream.load_history where file_name = 'killed' order by begun_order"); got[0] != "loaded" {
 		t.Errorf("put back and loaded: got %q", got)
 	}
 }

@@ -55,6 +55,13 @@ func (p *presumption) loads(rows []entry, surprised bool) {
 	p.loaded.add(rows)
 }
 
+// forget drops what was learned of the table.
+func (p *presumption) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clean, p.loaded = 0, keyFilter{}
+}
+
 // remembers reports whether this run may have loaded the key before.
 func (p *presumption) remembers(k key) bool {
 	p.mu.Lock()

@@ -27,7 +27,7 @@ func isTransient(err error) bool {
 	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	return errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+	return errors.Is(err, errHeldTooLong) || errors.Is(err, errOrderLost) || errors.Is(err, errHistoryChanged) || errors.As(err, &network) || errors.As(err, &connect) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
@@ -137,7 +137,7 @@ func pausesOf(first, longest time.Duration) *backoff.ExponentialBackOff {
 // begin anew at once.
 func isLostRace(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.Is(err, errHistoryChanged) || errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
 // server is asked whether it answers; a pool is one.

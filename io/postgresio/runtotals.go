@@ -3,7 +3,7 @@ package postgresio
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 )
 
 // loadsOfRunSQL sums up what a run has committed, in whatever processes.
@@ -24,8 +24,8 @@ group by o.failed, o.unreadable`
 // RunTotals returns what the run has committed so far in all processes. While
 // the database is in trouble it waits, until ctx or the run ends.
 func (l Ledger) RunTotals(ctx context.Context) (t Totals, err error) {
-	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, pool *pgxpool.Pool, _ string) error {
-		return pool.QueryRow(ctx, loadsOfRunSQL, l.Run).Scan(&t.Batches, &t.Records, &t.Inserted, &t.Updated, &t.Duplicates,
+	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, _ string) error {
+		return tx.QueryRow(ctx, loadsOfRunSQL, l.Run).Scan(&t.Batches, &t.Records, &t.Inserted, &t.Updated, &t.Duplicates,
 			&t.Stale, &t.DeadLetters, &t.Files, &t.FailedFiles, &t.UnreadableFiles)
 	})
 	return t, err

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -38,8 +37,8 @@ where g.range_index = 0
 func (l Ledger) Settled(ctx context.Context, files []record.File) ([]bool, error) {
 	settled := make([]bool, 0, len(files))
 	for chunk := range slices.Chunk(files, settledBatch) {
-		err := l.ask(ctx, "asking the ledger", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-			answer, err := settledOf(ctx, pool, target, chunk)
+		err := l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
+			answer, err := settledOf(ctx, tx, target, chunk)
 			if err == nil {
 				settled = append(settled, answer...)
 			}
@@ -52,32 +51,30 @@ func (l Ledger) Settled(ctx context.Context, files []record.File) ([]bool, error
 	return settled, nil
 }
 
-func settledOf(ctx context.Context, pool *pgxpool.Pool, target string, files []record.File) ([]bool, error) {
+func settledOf(ctx context.Context, tx pgx.Tx, target string, files []record.File) ([]bool, error) {
 	var v versions
 	for _, f := range files {
 		v.add(f)
 	}
+	var whole bool
+	err := tx.QueryRow(ctx, "select set_config('enable_seqscan', 'on', true) = 'on' and pg_relation_size('cartstream.files') <= $1",
+		bytesOfFile*wholeShare*int64(len(files))).Scan(&whole)
+	if err != nil {
+		return nil, err
+	}
+	names := "md5(f.file_name) = md5(v.name)"
+	if whole {
+		names = "f.file_name = v.name"
+	}
+	rows, err := tx.Query(ctx, fmt.Sprintf(settledSQL, names), target, v.names, v.sizes, v.modified)
+	if err != nil {
+		return nil, err
+	}
 	settled := make([]bool, len(files))
-	return settled, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		var whole bool
-		err := tx.QueryRow(ctx, "select set_config('enable_seqscan', 'on', true) = 'on' and pg_relation_size('cartstream.files') <= $1",
-			bytesOfFile*wholeShare*int64(len(files))).Scan(&whole)
-		if err != nil {
-			return err
-		}
-		names := "md5(f.file_name) = md5(v.name)"
-		if whole {
-			names = "f.file_name = v.name"
-		}
-		rows, err := tx.Query(ctx, fmt.Sprintf(settledSQL, names), target, v.names, v.sizes, v.modified)
-		if err != nil {
-			return err
-		}
-		var place int64
-		_, err = pgx.ForEachRow(rows, []any{&place}, func() error {
-			settled[place-1] = true
-			return nil
-		})
-		return err
+	var place int64
+	_, err = pgx.ForEachRow(rows, []any{&place}, func() error {
+		settled[place-1] = true
+		return nil
 	})
+	return settled, err
 }

@@ -26,6 +26,8 @@ type unit struct {
 	counts counts
 	// leads tells that it is the first of its batch that was committed.
 	leads bool
+	// void tells that it was left out, to be read again.
+	void bool
 	// done is called once: when the unit is committed or found to be so, or
 	// when it never will be.
 	done func(committed bool)

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/sync/errgroup"
@@ -125,7 +126,8 @@ func (v *verifier) skip(files int64, n NotChecked) {
 
 // ledgerFile is what the ledger has of a file version.
 type ledgerFile struct {
-	id          int64
+	id          uuid.UUID
+	order       int64
 	name        string
 	file        record.File
 	fingerprint string
@@ -160,21 +162,21 @@ func (v *verifier) eachPage(ctx context.Context, do func(context.Context, []*led
 		if err := v.strayDeadLetters(ctx, page); err != nil {
 			return err
 		}
-		after = page[len(page)-1].id
+		after = page[len(page)-1].order
 	}
 }
 
 func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, err error) {
-	rows, err := v.tx.Query(ctx, `select file_id, file_name, file_size, file_modified, fingerprint from cartstream.files
-		where table_name = $1 and file_id > $2 order by file_id limit $3`, v.table.name, after, filesAtOnce)
+	rows, err := v.tx.Query(ctx, `select file_id, begun_order, file_name, file_size, file_modified, fingerprint from cartstream.files
+		where table_name = $1 and begun_order > $2 order by begun_order limit $3`, v.table.name, after, filesAtOnce)
 	if err != nil {
 		return nil, err
 	}
-	byID := map[int64]*ledgerFile{}
-	var ids []int64
+	byID := map[uuid.UUID]*ledgerFile{}
+	var ids []uuid.UUID
 	var f ledgerFile
 	var modified time.Time
-	if _, err := pgx.ForEachRow(rows, []any{&f.id, &f.name, &f.file.Size, &modified, &f.fingerprint}, func() error {
+	if _, err := pgx.ForEachRow(rows, []any{&f.id, &f.order, &f.name, &f.file.Size, &modified, &f.fingerprint}, func() error {
 		one := f
 		one.file.Path, one.file.Modified = f.name, modified.UnixMicro()
 		one.ranges, one.last = map[int64]*ledgerRange{}, -1
@@ -190,7 +192,7 @@ func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, e
 	if err != nil {
 		return nil, err
 	}
-	var id int64
+	var id uuid.UUID
 	var g ledgerRange
 	_, err = pgx.ForEachRow(rows, []any{&id, &g.start, &g.end, &g.index, &g.firstLine, &g.records, &g.last, &g.clock}, func() error {
 		one := g
@@ -205,8 +207,8 @@ func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, e
 
 // strayDeadLetters finds dead letters that lie in no range.
 func (v *verifier) strayDeadLetters(ctx context.Context, page []*ledgerFile) error {
-	byID := map[int64]*ledgerFile{}
-	ids := make([]int64, len(page))
+	byID := map[uuid.UUID]*ledgerFile{}
+	ids := make([]uuid.UUID, len(page))
 	for i, f := range page {
 		ids[i], byID[f.id] = f.id, f
 	}
@@ -217,7 +219,8 @@ func (v *verifier) strayDeadLetters(ctx context.Context, page []*ledgerFile) err
 	if err != nil {
 		return err
 	}
-	var id, line int64
+	var id uuid.UUID
+	var line int64
 	var code string
 	_, err = pgx.ForEachRow(rows, []any{&id, &line, &code}, func() error {
 		v.off(byID[id], OffDeadLetterUnexplained, line, "there is a dead letter ("+code+"), and no range that is loaded has its line")

@@ -17,7 +17,7 @@ var ledgerChecks = []string{
 			when g.records <> c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters then 'counts'
 			else 'coverage' end,
 		coalesce(f.table_name, ''), coalesce(f.file_name, ''), case
-			when f.file_id is null then format('there is a range at byte %s of the file with the number %s, and no such file', start_byte, file_id)
+			when f.file_id is null then format('range at byte %s of file id %s has no entry in cartstream.files', start_byte, file_id)
 			when c.inserted is null or l.load_id is null then format('range %s has no counts or no load', g.range_index)
 			when g.records <> c.inserted + c.updated + c.duplicates + c.stale + c.dead_letters then
 				format('range %s has %s records, but inserted %s + updated %s + duplicates %s + stale %s + dead letters %s = %s', g.range_index, g.records,

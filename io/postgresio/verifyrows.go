@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -70,13 +71,14 @@ type rangeFacts struct {
 
 func (v *verifier) factsOf(ctx context.Context, units []*rereadUnit) ([]rangeFacts, error) {
 	facts := make([]rangeFacts, len(units))
-	var files, starts, lines, ends []int64
+	var files []uuid.UUID
+	var starts, lines, ends []int64
 	for _, u := range units {
 		files, starts = append(files, u.file.id), append(starts, u.source.Start)
 		lines, ends = append(lines, u.source.FirstLine), append(ends, u.source.FirstLine+max(u.source.Lines, 1))
 	}
 	rows, err := v.tx.Query(ctx, `select k.place, c.duplicates, c.duplicate_places
-		from unnest($1::bigint[], $2::bigint[]) with ordinality k(file_id, start_byte, place)
+		from unnest($1::uuid[], $2::bigint[]) with ordinality k(file_id, start_byte, place)
 		join cartstream.range_counts c using (file_id, start_byte)`, files, starts)
 	if err != nil {
 		return nil, err
@@ -91,7 +93,7 @@ func (v *verifier) factsOf(ctx context.Context, units []*rereadUnit) ([]rangeFac
 		return nil, err
 	}
 	rows, err = v.tx.Query(ctx, `select k.place, d.line_number, d.code, decode(md5(d.raw), 'hex')
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality k(file_id, line, next, place)
+		from unnest($1::uuid[], $2::bigint[], $3::bigint[]) with ordinality k(file_id, line, next, place)
 		join cartstream.dead_letters d on d.file_id = k.file_id and d.line_number >= k.line and d.line_number < k.next
 		order by k.place, d.line_number, d.id`, files, lines, ends)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 )
 
 const beginWatchSQL = `
@@ -22,20 +22,33 @@ select since from cartstream.watches where table_name = ` + targetSQL + ` and md
 // While the database is in trouble it waits, until ctx or the run ends.
 func (l Ledger) BeginWatch(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
-	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		if _, err := pool.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
+	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
+		if _, err := tx.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
 			return err
 		}
-		return pool.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
+		return tx.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
 	})
 	return since, err
+}
+
+const restoreWatchSQL = `
+insert into cartstream.watches (table_name, patterns, since) values (` + targetSQL + `, $2, $3)
+on conflict (table_name, md5(patterns)) do update set since = excluded.since where watches.since > excluded.since`
+
+// RestoreWatch writes again what BeginWatch has returned, in case the database has
+// lost it: with a later time the next run would skip files.
+func (l Ledger) RestoreWatch(ctx context.Context, patterns []string, since time.Time) error {
+	return l.ask(ctx, "restoring the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
+		_, err := tx.Exec(ctx, restoreWatchSQL, target, keyOfPatterns(patterns), since)
+		return err
+	})
 }
 
 // WatchedSince returns what BeginWatch would, and keeps nothing.
 func (l Ledger) WatchedSince(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
-	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, pool *pgxpool.Pool, target string) error {
-		return pool.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
+	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
+		return tx.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
 	})
 	return since, err
 }

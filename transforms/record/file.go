@@ -13,6 +13,11 @@ type File struct {
 	// Modified is the modification time in microseconds since 1970-01-01 UTC:
 	// cut, not rounded, to the resolution of PostgreSQL.
 	Modified int64
+	// Inode and Changed (the change time, in nanoseconds since 1970-01-01 UTC) show
+	// whether the content may have been replaced while size and modification time
+	// stayed. They are 0 where the file system does not provide reliable ones.
+	Inode   uint64
+	Changed int64
 }
 
 // ModTime returns the modification time in UTC.
@@ -27,6 +32,9 @@ type Work struct {
 	// Done holds the ranges that are in the ledger, in ascending order. They are
 	// not loaded again.
 	Done []DoneRange
+	// Era is the history of the database in which Done was read; 0 when that is not
+	// known. It changes when the database is restored or fails over.
+	Era int64
 }
 
 // DoneRange is a range of a file version that is in the ledger.
@@ -94,6 +102,12 @@ type Range struct {
 	// file's own bytes were read for it: for those who tell how far a load is.
 	// The shares of a file, and of what fails it, add up to its size.
 	Share int64
+	// Era is Work's.
+	Era int64
+	// Hash is the content's (xxHash64) of the file's own bytes that the range covers,
+	// from the file's first byte for the first range; of an unsplit file only the last
+	// range has one, of the whole file. 0 is none. The reader sets it.
+	Hash uint64
 }
 
 // Bytes returns how many bytes of its file the range stands for.
