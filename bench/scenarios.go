@@ -28,6 +28,7 @@ func scenarios() []scenario {
 		{name: "cpu", what: "CPU of the process for a million rows", run: (*bench).cpu},
 		{name: "memory", what: "resident memory: files of 1 GB and of 5 GB, and a gzip of 5 GB", run: (*bench).memory, slow: true},
 		{name: "latency", what: "from rename to visible in the table, quiet local folder", run: (*bench).latency},
+		{name: "backlog", what: "CPU for each file of a backlog of 200,000 files of one row, against one of 2,000", run: (*bench).backlog, slow: true},
 		{name: "idle", what: "CPU with an empty folder, and with 100,000 loaded files in it", run: (*bench).idle, slow: true},
 		{name: "poll", what: "a poll over 100,000 known files", run: (*bench).poll, slow: true},
 		{name: "start", what: "a start with 100,000 loaded files until a new file's first row", run: (*bench).start, slow: true},

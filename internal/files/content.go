@@ -5,13 +5,9 @@ import (
 	"io"
 
 	"github.com/cespare/xxhash/v2"
-)
 
-// Span is a part of a file, in bytes, and the hash of its content.
-type Span struct {
-	Start, End int64
-	Hash       uint64
-}
+	"github.com/cartstream/cartstream/transforms/record"
+)
 
 // Hasher computes the hash of content that comes in pieces: xxHash64, where 0 stands
 // for no hash. It finds replaced files, not forged ones.
@@ -42,7 +38,7 @@ func Hash(pieces ...[]byte) uint64 {
 const compareBuffer = 256 << 10
 
 // Holds reports whether a file holds the content of all spans.
-func Holds(ctx context.Context, path string, spans []Span) (bool, error) {
+func Holds(ctx context.Context, path string, spans []record.Span) (bool, error) {
 	f, err := Open(ctx, path)
 	if err != nil {
 		return false, err

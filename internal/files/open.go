@@ -36,19 +36,6 @@ func Open(ctx context.Context, path string) (File, error) {
 	return f, nil
 }
 
-// Probe tells whether a file can be opened, where that is cheap to tell: in a
-// store its size has been asked for already.
-func Probe(path string) error {
-	if _, _, ok := cutScheme(path); ok {
-		return nil
-	}
-	f, err := Open(context.Background(), path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 // Version returns the version that an open file of a path has.
 func Version(path string, f File) (record.File, error) {
 	i, err := f.Stat()

@@ -55,11 +55,32 @@ func (f *fileIDs) forget() {
 }
 
 // enterFileSQL makes entries. One that is there keeps its fingerprint.
-const enterFileSQL = `
-insert into cartstream.files (table_name, file_id, file_name, file_size, file_modified, fingerprint)
-select $1, v.* from unnest($2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[]) v(id, name, size, modified, fingerprint)
+var enterFileSQL = `
+insert into cartstream.files (table_name, file_id, file_name, file_size, file_modified, seen_modified, seen_inode, seen_changed, fingerprint)
+select $1, v.id, v.name, v.size, v.modified, v.modified, nullif(v.inode, 0), nullif(v.changed, 0), v.fingerprint
+from unnest($2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::text[]) v(id, name, size, modified, inode, changed, fingerprint)
+where not exists (` + entryOf("v", "$1") + `)
 order by name, size, modified
-on conflict (table_name, md5(file_name), file_size, file_modified) do nothing`
+on conflict (table_name, md5(file_name), file_size, file_modified, revision) do nothing`
+
+// entryOf is a query for the entry of a file version: of those with its path and size
+// that had its modification time, the one that was seen with its inode and change
+// time, or else the latest.
+func entryOf(version, table string) string {
+	return `
+	select * from cartstream.files f
+	where f.table_name = ` + table + ` and md5(f.file_name) = md5(` + version + `.name) and f.file_name = ` + version + `.name
+		and f.file_size = ` + version + `.size and ` + version + `.modified in (f.file_modified, f.seen_modified)
+	order by ` + sameEvidence("f", version) + ` desc, f.begun_order desc
+	limit 1`
+}
+
+// sameEvidence is a condition: the file is as it was when it was last compared with
+// the entry.
+func sameEvidence(entry, version string) string {
+	return fmt.Sprintf(`(%[1]s.seen_modified = %[2]s.modified
+		and coalesce(%[1]s.seen_inode, 0) = %[2]s.inode and coalesce(%[1]s.seen_changed, 0) = %[2]s.changed)`, entry, version)
+}
 
 // renewFileSQL gives an entry another fingerprint when all it has is a failure
 // under the one that it has: then the file is tried anew. It is the one
@@ -71,11 +92,10 @@ where f.file_id = $1 and f.fingerprint <> $2
 	and exists (select from cartstream.file_outcomes o
 		where o.file_id = f.file_id and o.fingerprint = f.fingerprint and o.status = 'failed')`
 
-const readFileSQL = `
+var readFileSQL = `
 select v.place, f.file_id, f.fingerprint
-from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
-join cartstream.files f on f.table_name = $1 and md5(f.file_name) = md5(v.name)
-	and f.file_size = v.size and f.file_modified = v.modified`
+from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
+cross join lateral (` + entryOf("v", "$1") + `) f`
 
 // enterFiles sees to it that every file of the batch has its entry, and
 // leaves out units whose file goes by another fingerprint: another process
@@ -119,10 +139,10 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		v.add(file)
 		ids, fingerprints = append(ids, uuid.New()), append(fingerprints, fingerprint)
 	}
-	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, fingerprints); err != nil {
+	if _, err := a.conn.Exec(ctx, enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, v.inodes, v.changed, fingerprints); err != nil {
 		return nil, err
 	}
-	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified)
+	rows, err := a.conn.Query(ctx, readFileSQL, a.e.table.name, v.names, v.sizes, v.modified, v.inodes, v.changed)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +188,8 @@ type versions struct {
 	names    []string
 	sizes    []int64
 	modified []time.Time
+	// inodes and changed are 0 where they are not known.
+	inodes, changed []int64
 }
 
 func (v *versions) add(f record.File) {
@@ -175,11 +197,12 @@ func (v *versions) add(f record.File) {
 	v.names = append(v.names, FileName(f.Path))
 	v.sizes = append(v.sizes, f.Size)
 	v.modified = append(v.modified, f.ModTime())
+	v.inodes, v.changed = append(v.inodes, int64(f.Inode)), append(v.changed, f.Changed) // the same bits
 }
 
 const claimSQL = `
-insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, load_id)
-select v.*, $11 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[]) v
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, content_hash, load_id)
+select v.*, $12 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[], $11::bigint[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
@@ -205,6 +228,15 @@ func (a *attempt) isVoid(u *unit) bool {
 	return a.e.table.rule.ordered() && u.source.Era != 0 && u.source.Era != a.era
 }
 
+// contentHash is nil for a range without a hash.
+func contentHash(r *record.Range) *int64 {
+	if r.Hash == 0 {
+		return nil
+	}
+	hash := int64(r.Hash) // the same bits
+	return &hash
+}
+
 // claim enters the ranges and notes those that are this attempt's. missing
 // reports that some were there already.
 func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error) {
@@ -213,6 +245,7 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 	var starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	var judged []*time.Time
+	var hashes []*int64
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
@@ -225,11 +258,12 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx) (missing bool, err error
 		indexes, records = append(indexes, s.Index), append(records, s.Records)
 		firstLines, lines = append(firstLines, s.FirstLine), append(lines, s.Lines)
 		last, unsplit, judged = append(last, s.Last), append(unsplit, s.Unsplit), append(judged, judgedAt(s))
+		hashes = append(hashes, contentHash(s))
 	}
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, judged, a.batch.id)
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, judged, hashes, a.batch.id)
 	if err != nil {
 		return false, err
 	}

@@ -27,17 +27,27 @@ type Ledger struct {
 	RetryFor time.Duration
 }
 
-const lookupSQL = `
+// lookupSQL finds each file by the index: OFFSET 0 keeps the planner from reading all of
+// the table for each question instead, which it prefers while it has no statistics. An
+// entry of the same size may be the file's also where the modification time is another
+// one: the content decides.
+var lookupSQL = `
 select v.place, f.fingerprint,
 	coalesce(r.loaded, false), case when r.loaded then '{}' else coalesce(r.done, '{}') end,
 	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0),
 	coalesce(o.status in ('unreadable', 'superseded'), false) and exists (
 		select from cartstream.ranges g join cartstream.loads l using (load_id)
-		where g.file_id = f.file_id and l.committed_at > o.at)
-from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
-join cartstream.files f
-	on f.table_name = ` + targetSQL + `
-	and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_modified = v.modified
+		where g.file_id = f.file_id and l.committed_at > o.at),
+	v.changed <> 0 and not f.same
+from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
+cross join lateral (
+	select f.file_id, f.fingerprint, ` + sameEvidence("f", "v") + ` as same
+	from cartstream.files f
+	where f.table_name = ` + targetSQL + ` and md5(f.file_name) = md5(v.name) and f.file_size = v.size
+		and f.file_name = v.name and (v.changed <> 0 or v.modified in (f.file_modified, f.seen_modified))
+	order by 3 desc, v.modified in (f.file_modified, f.seen_modified) desc, f.begun_order desc
+	limit 1
+) f
 left join lateral (
 	select array_agg(array[start_byte, end_byte, range_index, case when unsplit then 0 else coalesce(first_line + lines, 0) end] order by start_byte) as done,
 		count(*) = max(range_index) filter (where is_last) + 1 as loaded
@@ -58,7 +68,7 @@ func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []recor
 		v.add(f)
 	}
 	err = l.ask(ctx, "asking the ledger", func(ctx context.Context, tx pgx.Tx, target string) error {
-		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified)
+		rows, err := tx.Query(ctx, lookupSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
 		if err != nil {
 			return err
 		}
@@ -110,9 +120,9 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 	states := make([]record.FileState, n)
 	var place, at int64
 	var fingerprint, status, outcomeFingerprint string
-	var loaded, readSince bool
+	var loaded, readSince, suspect bool
 	var ranges [][]int64
-	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &ranges, &status, &outcomeFingerprint, &at, &readSince}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &ranges, &status, &outcomeFingerprint, &at, &readSince, &suspect}, func() error {
 		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: doneRanges(ranges)}
 		switch {
 		case loaded:
@@ -124,6 +134,7 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 		case status != "" && !readSince:
 			s.UnreadableSince = at
 		}
+		s.Suspect = suspect
 		states[place-1] = s
 		ranges = nil
 		return nil

@@ -203,8 +203,8 @@ func TestLookupEndsWithTheRun(t *testing.T) {
 func TestLedgerLooksFilesUpByTheirIndex(t *testing.T) {
 	w := newWorld(t, itemTable)
 	w.exec("create function plan(query text) returns text language plpgsql as $$ declare plan json; begin execute 'explain (generic_plan, format json) ' || query into plan; return plan; end $$")
-	w.exec(`insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, fingerprint)
-		select md5(n::text)::uuid, 'public.items', 'in/' || n, n, '2026-01-01', 'f' from generate_series(1, 20000) n`)
+	w.exec(`insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, seen_modified, fingerprint)
+		select md5(n::text)::uuid, 'public.items', 'in/' || n, n, '2026-01-01', '2026-01-01', 'f' from generate_series(1, 20000) n`)
 	w.exec("analyze cartstream.files")
 	plan := one[string](w, "select plan($1)", lookupSQL)
 	if want := `"Index Cond": "((table_name = `; !strings.Contains(plan, want) {

@@ -184,7 +184,7 @@ func TestFileNamesAreInjective(t *testing.T) {
 func TestMigrationKeepsNamesWithBackslashes(t *testing.T) {
 	w := newWorld(t)
 	for i, path := range []string{`in\x41.csv`, `in\xff.csv`, "in\xff.csv", `in\y.csv`} {
-		w.exec("insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, fingerprint) values (md5($1)::uuid, 't', $2, 0, now(), 'f')",
+		w.exec("insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, seen_modified, fingerprint) values (md5($1)::uuid, 't', $2, 0, now(), now(), 'f')",
 			fmt.Sprint(i), strings.ReplaceAll(FileName(path), `\x5C`, `\`))
 	}
 	step, err := migrations.ReadFile("migrations/008_file_names.sql")

@@ -22,12 +22,12 @@ const (
 
 // settledSQL asks as lookupSQL does, but for nothing more than whether all ranges of
 // a file are there. A file of one range, as most are, needs no counting.
-const settledSQL = `
+var settledSQL = `
 select v.place
-from unnest($2::text[], $3::bigint[], $4::timestamptz[]) with ordinality v(name, size, modified, place)
+from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
 join cartstream.files f
 	on f.table_name = ` + targetSQL + `
-	and %s and f.file_size = v.size and f.file_modified = v.modified
+	and %s and f.file_size = v.size and ` + sameEvidence("f", "v") + `
 join cartstream.ranges g on g.file_id = f.file_id and g.is_last
 where g.range_index = 0
 	or g.range_index + 1 = (select count(*) from cartstream.ranges h where h.file_id = f.file_id)`
@@ -66,7 +66,7 @@ func settledOf(ctx context.Context, tx pgx.Tx, target string, files []record.Fil
 	if whole {
 		names = "f.file_name = v.name"
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf(settledSQL, names), target, v.names, v.sizes, v.modified)
+	rows, err := tx.Query(ctx, fmt.Sprintf(settledSQL, names), target, v.names, v.sizes, v.modified, v.inodes, v.changed)
 	if err != nil {
 		return nil, err
 	}

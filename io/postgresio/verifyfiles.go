@@ -131,7 +131,9 @@ type ledgerFile struct {
 	name        string
 	file        record.File
 	fingerprint string
-	ranges      map[int64]*ledgerRange
+	// replaced is set when a later entry is of a file with the same size and time.
+	replaced bool
+	ranges   map[int64]*ledgerRange
 	// last is the index of the last range, -1 where that is not known.
 	last int64
 }
@@ -167,7 +169,10 @@ func (v *verifier) eachPage(ctx context.Context, do func(context.Context, []*led
 }
 
 func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, err error) {
-	rows, err := v.tx.Query(ctx, `select file_id, begun_order, file_name, file_size, file_modified, fingerprint from cartstream.files
+	rows, err := v.tx.Query(ctx, `select file_id, begun_order, file_name, file_size, seen_modified, fingerprint,
+			exists (select from cartstream.files n where n.table_name = f.table_name and md5(n.file_name) = md5(f.file_name) and n.file_name = f.file_name
+				and n.file_size = f.file_size and n.seen_modified = f.seen_modified and n.begun_order > f.begun_order)
+		from cartstream.files f
 		where table_name = $1 and begun_order > $2 order by begun_order limit $3`, v.table.name, after, filesAtOnce)
 	if err != nil {
 		return nil, err
@@ -176,9 +181,9 @@ func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, e
 	var ids []uuid.UUID
 	var f ledgerFile
 	var modified time.Time
-	if _, err := pgx.ForEachRow(rows, []any{&f.id, &f.order, &f.name, &f.file.Size, &modified, &f.fingerprint}, func() error {
+	if _, err := pgx.ForEachRow(rows, []any{&f.id, &f.order, &f.name, &f.file.Size, &modified, &f.fingerprint, &f.replaced}, func() error {
 		one := f
-		one.file.Path, one.file.Modified = f.name, modified.UnixMicro()
+		one.file.Path, one.file.Modified = pathOf(f.name), modified.UnixMicro()
 		one.ranges, one.last = map[int64]*ledgerRange{}, -1
 		page, ids, byID[one.id] = append(page, &one), append(ids, one.id), &one
 		return nil
@@ -280,7 +285,11 @@ func (r *rereader[T]) readPage(ctx context.Context, page []*ledgerFile) error {
 	g.Go(func() error {
 		defer close(batches)
 		for _, f := range page {
-			if len(f.ranges) == 0 {
+			switch {
+			case len(f.ranges) == 0:
+				continue
+			case f.replaced:
+				r.skip(1, NotChecked{Table: r.table.name, File: f.name, Reason: "another file with its size and modification time has taken its place"})
 				continue
 			}
 			if err := r.readFile(ctx, f); err != nil {
@@ -315,7 +324,7 @@ func (r *rereader[T]) readFile(ctx context.Context, f *ledgerFile) error {
 		}
 		return time.Now()
 	}
-	err := r.readPath(ctx, f, clock, func(rec *record.Record[T]) error {
+	err := r.read(ctx, f.file, f.fingerprint, clock, func(rec *record.Record[T]) error {
 		if r.unfit != nil {
 			return r.unfit
 		}
@@ -358,18 +367,6 @@ func (r *rereader[T]) readFile(ctx context.Context, f *ledgerFile) error {
 	r.batch.read.Files++
 	r.batch.read.Bytes += f.file.Size
 	return nil
-}
-
-// readPath reads the file under the name that the ledger has, or else the one
-// that this is written for.
-func (r *rereader[T]) readPath(ctx context.Context, f *ledgerFile, clock func(int64) time.Time, each func(*record.Record[T]) error) error {
-	err := r.read(ctx, f.file, f.fingerprint, clock, each)
-	var skip *SkipError
-	if path := pathOf(f.name); path != f.name && errors.As(err, &skip) {
-		f.file.Path = path
-		return r.read(ctx, f.file, f.fingerprint, clock, each)
-	}
-	return err
 }
 
 // finish takes a range whose end has come.

@@ -244,7 +244,7 @@ func TestVerifyFilesFindsEveryDamage(t *testing.T) {
 		{name: "a folder in the file's place", file: func(s *shelf[parcel, notBad]) error {
 			return errors.Join(os.Remove(s.path("a.csv")), os.Mkdir(s.path("a.csv"), 0o700))
 		}, want: []string{"not checked: "}},
-		{name: "a file of another table", damage: "insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, fingerprint) values (md5('z')::uuid, 'x.y', 'z', 0, now(), 'f')", want: []string{"not checked: it is another table"}},
+		{name: "a file of another table", damage: "insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, seen_modified, fingerprint) values (md5('z')::uuid, 'x.y', 'z', 0, now(), now(), 'f')", want: []string{"not checked: it is another table"}},
 		{name: "a file that another program began", damage: "update cartstream.files set fingerprint = 'csv0;x'" + ofA, want: []string{"not checked: fingerprint"}},
 		{name: "a file of other columns", damage: "update cartstream.files set fingerprint = regexp_replace(fingerprint, 'schema=[^;]*', 'schema=0')" + ofA, want: []string{"not checked: it is of another program"}},
 	} {

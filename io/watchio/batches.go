@@ -27,8 +27,8 @@ func NewBatches(pattern string, ledger Ledger, opts ...Option) (*Batches, error)
 }
 
 // Next waits until there is something to load and returns it, up to the bounds
-// of a poll: the first poll comes at once, each later one an interval after the
-// one before, or when events tell of a file that has come whole. It returns nil when the run drains.
+// of a look: at once while files wait, else an interval after the poll before, or when
+// events tell of a file that has come whole. It returns nil when the run drains.
 //
 // What it has returned is in flight, and comes again as Watch says: when the job
 // has failed to read it, or goes on with it by another split. All of it comes
@@ -55,7 +55,8 @@ func (b *Batches) Next(ctx context.Context) ([]record.Work, error) {
 // Again says that the job with the latest batch has failed. What the ledger is
 // not done with of all that Next has returned comes again.
 func (b *Batches) Again() {
-	b.watch.inFlight.resume(0)
+	b.watch.inFlight.forget()
+	b.watch.poller.relist()
 }
 
 // Given returns a PCollection of what Batches has returned.

@@ -42,14 +42,16 @@ func benchPoll(b *testing.B, p *poller, want int) {
 	b.ReportAllocs()
 	before := cpuTime(b)
 	for b.Loop() {
-		look, err := p.look(context.Background(), time.Now(), nil, maxInFlight)
+		look, err := p.look(context.Background(), time.Now())
 		check(b, err)
 		n := 0
-		for _, err := range look.due(context.Background()) {
+		for n < max(want, 1) {
+			_, ok, err := look.next(context.Background())
 			check(b, err)
-			if n++; n == want {
+			if !ok {
 				break
 			}
+			n++
 		}
 		if n != want {
 			b.Fatalf("%d files are due, want %d", n, want)

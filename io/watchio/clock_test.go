@@ -8,8 +8,8 @@ import (
 )
 
 // TestClockThatJumps has the wall clock jump by an hour while a file that could
-// not be read is in flight, and between two polls: nothing waits for the clock
-// to come round again.
+// not be read is in flight, and between two looks: nothing waits for the clock
+// to come round again, and no two looks are taken for one.
 func TestClockThatJumps(t *testing.T) {
 	now := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
 	emitted := handed{Emitted: now.UnixMicro(), UnreadableSince: 5_000_000}
@@ -34,11 +34,13 @@ func TestClockThatJumps(t *testing.T) {
 		}
 	}
 
-	fn := &watchFn[memoryLedger]{Settings: settings{TriggerInterval: time.Minute}}
-	for name, polled := range map[string]time.Time{"ahead": time.Now().Add(-time.Hour), "back": time.Now().Add(time.Hour)} {
-		rt := newTracker(Restriction{Polled: polled.UnixMicro()})
-		if got := fn.pause(rt); got < minTriggerInterval || got > time.Minute {
-			t.Errorf("the clock jumped %s: the pause is %s, allowed is up to the interval", name, got)
+	rt := newTracker(Restriction{})
+	last := rt.poll(now)
+	for name, now := range map[string]time.Time{"stood still": now, "jumped back": now.Add(-time.Hour)} {
+		polled := rt.poll(now)
+		if polled <= last {
+			t.Errorf("the clock %s: a look has the number %d, the one before had %d", name, polled, last)
 		}
+		last = polled
 	}
 }

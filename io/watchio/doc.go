@@ -9,6 +9,9 @@
 // folder holds, and a file is the same file only while its path, size and
 // modification time are: a path with other content is handed on again.
 //
+// What a poll finds is queued, sorted, and kept: while files wait, one look follows the
+// other without a pause, and hands on the next ones, each looked at again before that.
+//
 // A poll looks at what is new by name or inode, and at all files from time to time:
 // each time up to 5,000, else each minute, or each ten where the events of a local
 // file system tell what happens. Events also wake Watch and Batches when a file has

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func (w *watcher) mark(name string) record.File {
 // poll is trigger when a poll is due.
 func (w *watcher) poll(files ...record.File) {
 	w.t.Helper()
-	w.rt.rest.Polled = 0
+	w.duePoll()
 	w.want(files...)
 }
 
@@ -148,17 +149,14 @@ func TestWhatWaitsIsLookedAtAgain(t *testing.T) {
 	mark := w.mark("z.csv")
 	w.want(mark)
 	w.poll(files[0], files[1])
-	if !w.fn.poller.held || w.fn.arrived() {
-		t.Error("what comes now would go ahead of what waits")
-	}
 	w.poll(files[2])
 	w.memory.loaded(append(files, mark)...)
 	check(t, os.Chtimes(young, epoch, epoch))
 	w.memory.set(failed, record.FileState{})
-	for f, at := range w.fn.poller.known.failed {
-		w.fn.poller.known.failed[f] = at.Add(-failedTrust)
-	}
-	w.poll(failed, record.File{Path: young, Size: 1, Modified: epoch.UnixMicro()})
+	last := w.mark("zz.csv")
+	w.passTrust()
+	w.fn.Settings.MaxFilesPerTrigger = 3
+	w.poll(failed, record.File{Path: young, Size: 1, Modified: epoch.UnixMicro()}, last)
 	w.wantListings(names, full)
 }
 
@@ -244,12 +242,11 @@ func TestListingsThatEventsAskForAreBounded(t *testing.T) {
 	w := followed(t, "**/*.csv", WithTriggerInterval(24*time.Hour))
 	check(t, os.Mkdir(filepath.Join(w.dir, "sub"), 0o755))
 	eventually(t, "the event", w.fn.poller.events.Lost)
-	w.rt.rest.Polled = time.Now().UnixMicro()
-	if wait := w.fn.wait(w.rt); wait < 9*time.Hour {
+	if wait := w.fn.wait(time.Now()); wait < 9*time.Hour {
 		t.Errorf("after a listing of an hour the next comes after %s", wait)
 	}
 	w.fn.poller.names.took = time.Nanosecond
-	if wait := w.fn.wait(w.rt); wait > 0 {
+	if wait := w.fn.wait(time.Now()); wait > 0 {
 		t.Errorf("after a short listing the next comes after %s", wait)
 	}
 }
@@ -321,4 +318,38 @@ func TestTroubleWithEventsIsToldOnceAndPollsGoOn(t *testing.T) {
 		w.want(w.write(fmt.Sprintf("%d/a.csv", i), "a", i))
 	}
 	logged.want(t, "WARN The system tells no changes; folders are looked at each trigger interval")
+}
+
+// What comes while files wait takes its place among them, without a listing.
+func TestArrivalTakesItsPlaceInTheBacklog(t *testing.T) {
+	for name, c := range map[string]struct {
+		latest bool
+		age    int
+		place  int
+	}{
+		"newer, oldest first": {false, 9, 4},
+		"older, oldest first": {false, -1, 1},
+		"newer, latest first": {true, 9, 1},
+		"older, latest first": {true, -1, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := followed(t, "*.csv", WithMaxFilesPerTrigger(1), WithLatestFirst(c.latest))
+			var want []record.File
+			for i := range 4 {
+				want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
+			}
+			if c.latest {
+				slices.Reverse(want)
+			}
+			w.fn.poller.full = pace{} // a listing finds them
+			w.poll(want[0])
+			names, full := w.fn.poller.names, w.fn.poller.full
+			comes := moveIn(t, filepath.Join(w.dir, "comes.csv"), "x", c.age)
+			eventually(t, "the event", w.fn.poller.events.Arrived)
+			for _, f := range slices.Insert(want, c.place, comes)[1:] {
+				w.want(f)
+			}
+			w.wantListings(names, full)
+		})
+	}
 }

@@ -159,5 +159,5 @@ func ExampleOnTicks() {
 
 func ExampleTickInterval() {
 	fmt.Println(watchio.TickInterval(10*time.Second), watchio.TickInterval(0))
-	// Output: 10s 10ms
+	// Output: 1s 10ms
 }

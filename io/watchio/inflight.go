@@ -33,8 +33,9 @@ type inFlight struct {
 	// polled is the restriction's at its latest change: by it a call finds whether
 	// it goes on where the latest one was.
 	polled int64
-	// files are in the order of their first claim.
-	files []handed
+	// files are in the order of their first claim; places has where each is.
+	files  []handed
+	places map[record.File]int
 }
 
 // flights are those of this process's watchers.
@@ -51,16 +52,27 @@ func inFlightOf(s settings, ledger any) *inFlight {
 	return f.(*inFlight)
 }
 
-// resume is called at the beginning of a call, with its restriction's Polled.
-func (f *inFlight) resume(polled int64) {
+// resume is called at the beginning of a call, with its restriction's Polled, and
+// reports whether the call goes on where the latest one was. If not, nothing is in
+// flight.
+func (f *inFlight) resume(polled int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.polled != polled {
-		f.polled, f.files = polled, nil
+	same := f.polled == polled
+	if !same {
+		f.polled, f.files, f.places = polled, nil, nil
 	}
+	return same
 }
 
-// poll notes that a poll has begun, as the restriction does.
+// forget drops all entries: nothing is in flight any more.
+func (f *inFlight) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files, f.places = nil, nil
+}
+
+// poll notes that a look has begun, as the restriction does.
 func (f *inFlight) poll(polled int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,18 +83,42 @@ func (f *inFlight) poll(polled int64) {
 func (f *inFlight) add(h handed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := slices.IndexFunc(f.files, func(o handed) bool { return o.File == h.File }); i >= 0 {
+	if i, ok := f.places[h.File]; ok {
 		f.files[i] = h
-	} else {
-		f.files = append(f.files, h)
+		return
 	}
+	if f.places == nil {
+		f.places = map[record.File]int{}
+	}
+	f.places[h.File] = len(f.files)
+	f.files = append(f.files, h)
 }
 
 // release removes files that are in flight no more.
 func (f *inFlight) release(files map[record.File]bool) {
+	if len(files) == 0 {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files = slices.DeleteFunc(f.files, func(h handed) bool { return files[h.File] })
+	clear(f.places)
+	for i, h := range f.files {
+		f.places[h.File] = i
+	}
+}
+
+func (f *inFlight) has(file record.File) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.places[file]
+	return ok
+}
+
+func (f *inFlight) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.files)
 }
 
 // all returns a copy.

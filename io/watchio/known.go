@@ -43,11 +43,10 @@ func newKnown(limit int) *known {
 	}
 }
 
-func (k *known) key(path string) uint64           { return maphash.String(k.seeds[0], path) }
-func (k *known) sum(f record.File) uint64         { return maphash.Comparable(k.seeds[1], f) }
-func (k *known) len() int                         { return len(k.done) + len(k.failed) }
-func foldInode(inode uint64) (half uint32)        { return uint32(inode ^ inode>>32) }
-func (k *known) isDone(f record.File) (done bool) { return k.done[k.key(f.Path)].sum == k.sum(f) }
+func (k *known) key(path string) uint64    { return maphash.String(k.seeds[0], path) }
+func (k *known) sum(f record.File) uint64  { return maphash.Comparable(k.seeds[1], f) }
+func (k *known) len() int                  { return len(k.done) + len(k.failed) }
+func foldInode(inode uint64) (half uint32) { return uint32(inode ^ inode>>32) }
 
 // listed notes the inode that a folder lists for a path, and reports whether it is
 // still the file that a look has found to be done with. Only a look tells whether

@@ -3,7 +3,6 @@ package watchio
 import (
 	"context"
 	"log/slog"
-	"math"
 	"strings"
 	"time"
 
@@ -51,7 +50,7 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 	if err != nil {
 		return err
 	}
-	look, err := poller.look(ctx, time.Now(), nil, math.MaxInt)
+	look, err := poller.look(ctx, time.Now())
 	if err != nil {
 		return err
 	}
@@ -61,10 +60,15 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 	if look.young > 0 {
 		slog.Info("Left to a later run: not old enough yet", "files", look.young, "minimum age", fn.Settings.MinimumAge)
 	}
-	for d, err := range look.due(ctx) {
+	for {
+		d, ok, err := look.next(ctx)
 		if err != nil || over(ctx, control) {
 			return err
 		}
+		if !ok {
+			break
+		}
+		look.take(d)
 		emit(d.work)
 	}
 	if look.failed > 0 {

@@ -12,7 +12,8 @@ const (
 	defaultMaxFilesPerTrigger = 5
 	// minTriggerInterval keeps an interval of 0 from being a busy loop.
 	minTriggerInterval = 10 * time.Millisecond
-	// maxInFlight bounds the state that is kept between two polls.
+	// maxInFlight bounds what is handed on and not loaded: the sink's two batches and what
+	// it collects meanwhile. More would only have what comes later wait longer.
 	maxInFlight = 1000
 	// retryBackoff is the least time between two tries of a file that could not
 	// be read.
@@ -61,22 +62,22 @@ func WithFingerprint(own string) Option { return func(s *settings) { s.Fingerpri
 
 // WithTriggerInterval sets the time from one poll's beginning to the next one's;
 // 10 s by default. 0 polls without pause, but for 10 ms. A file that is renamed into
-// a local folder does not wait for it, where the kernel has events (Linux), unless
-// others wait already because of a bound.
+// a local folder does not wait for it, where the kernel has events (Linux), and
+// neither does what one look has left to the next because of a bound.
 func WithTriggerInterval(d time.Duration) Option {
 	return func(s *settings) { s.TriggerInterval = d }
 }
 
-// WithMaxFilesPerTrigger bounds how many files a poll of Watch or Batches hands on; 5 by
-// default. List has no such bound.
+// WithMaxFilesPerTrigger bounds how many files a look of Watch or Batches hands on; 5 by
+// default. While files wait, the next look follows at once. List has no such bound.
 func WithMaxFilesPerTrigger(n int) Option {
 	return func(s *settings) { s.MaxFilesPerTrigger = n }
 }
 
-// WithMaxBytesPerTrigger bounds the size of the files that a poll of Watch or Batches hands
-// on, together; by default, and with 0, it is unbounded. The first file of a poll
+// WithMaxBytesPerTrigger bounds the size of the files that a look of Watch or Batches hands
+// on, together; by default, and with 0, it is unbounded. The first file of a look
 // is handed on whatever its size. A file that does not fit waits for the next
-// poll, and those after it do too. List has no such bound.
+// look, and those after it do too. List has no such bound.
 func WithMaxBytesPerTrigger(n int64) Option {
 	return func(s *settings) { s.MaxBytesPerTrigger = n }
 }

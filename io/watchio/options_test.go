@@ -60,6 +60,7 @@ func TestLatestFirst(t *testing.T) {
 	second := w.write("c.csv", "c", 3)
 	w.want(first, third) // of one time, by name
 	newest := w.write("e.csv", "e", 10)
+	w.duePoll()
 	w.want(newest, second)
 	w.want(fourth)
 }

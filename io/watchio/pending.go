@@ -2,7 +2,6 @@ package watchio
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/cartstream/cartstream/transforms/record"
@@ -16,16 +15,20 @@ func Pending[L Ledger](ctx context.Context, pattern string, ledger L, opts ...Op
 	if err != nil {
 		return nil, err
 	}
-	look, err := poller.look(ctx, time.Now(), nil, math.MaxInt)
+	look, err := poller.look(ctx, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	var pending []record.Work
-	for d, err := range look.due(ctx) {
+	for {
+		d, ok, err := look.next(ctx)
 		if err != nil {
 			return nil, err
 		}
+		if !ok {
+			return pending, nil
+		}
+		look.take(d)
 		pending = append(pending, d.work)
 	}
-	return pending, nil
 }

@@ -3,16 +3,11 @@ package watchio
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"iter"
-	"log/slog"
-	"slices"
+	"math"
 	"time"
 
 	"github.com/cartstream/cartstream/internal/files"
-	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -22,19 +17,74 @@ type poller struct {
 	settings
 	survey
 	ledger Ledger
-	// held tells that the latest look left files to the next poll because of a bound:
-	// what comes later has to wait with them.
-	held bool
+	// flight has what was handed on; most bounds it.
+	flight *inFlight
+	most   int
+	// polled is when the latest poll began, by the monotonic clock, and took how long it
+	// took before anything was handed on.
+	polled time.Time
+	took   time.Duration
+
+	// queue holds new files, sorted; waiting those that are not to be queued yet.
+	queue   *queue
+	waiting waiting
+	// answers are what the ledger has said of the next files of the queue since the
+	// latest poll.
+	answers map[record.File]record.FileState
+	// again are files in flight that are to be handed on once more, sorted, with what
+	// the ledger says of them.
+	again []unfinished
+	// reviewed is when the ledger was asked about files in flight; patience is how long
+	// to wait before it is asked between two polls.
+	reviewed time.Time
+	patience time.Duration
+
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
 }
 
+// unfinished is a file that is in flight, and what the ledger says of it.
+type unfinished struct {
+	file  record.File
+	state record.FileState
+}
+
+// newPoller returns a poller without a bound of files in flight.
 func newPoller(s settings, ledger Ledger) (*poller, error) {
 	globs, err := s.patterns()
 	if err != nil {
 		return nil, err
 	}
-	return &poller{settings: s, survey: survey{globs: globs, known: newKnown(maxKnown)}, ledger: ledger}, nil
+	return &poller{
+		settings: s, survey: survey{globs: globs, known: newKnown(maxKnown)}, ledger: ledger,
+		flight: &inFlight{}, most: math.MaxInt, queue: newQueue(s), patience: leastPatience,
+	}, nil
+}
+
+// relist has the next look be a poll that finds all files anew and trusts nothing about
+// them but that the ledger is done with some: for a watcher that goes on from another
+// state. It is to be called between two looks.
+func (p *poller) relist() {
+	p.polled, p.names, p.full = time.Time{}, pace{}, pace{}
+	p.queue, p.waiting = newQueue(p.settings), waiting{}
+	p.answers, p.again = nil, nil
+}
+
+// forget drops all that was learned from the ledger, and finds all files anew: for a
+// database whose history has changed. What is in flight has a forget of its own, and
+// both are to be called between two looks.
+func (p *poller) forget() {
+	p.relist()
+	p.known = newKnown(p.known.limit)
+}
+
+// room is how many new files may be in flight in addition.
+func (p *poller) room() int { return p.most - p.flight.len() }
+
+// more reports whether the next look is to follow at once: files wait, and there is
+// room for them.
+func (p *poller) more() bool {
+	return len(p.again) > 0 || p.queue.len() > 0 && p.room() > 0
 }
 
 // poll is one look.
@@ -42,6 +92,9 @@ type poll struct {
 	*poller
 	now   time.Time
 	scope scope
+	// told is set when the run knows the backlog that the look has found: from then on
+	// it is told each change.
+	told bool
 	// listed and problems count what the patterns gave; young are files that are
 	// not old enough yet.
 	listed, problems, young int
@@ -49,62 +102,68 @@ type poll struct {
 	failed int
 	// over are the files that are in flight no more.
 	over map[record.File]bool
-	// again are files in flight that are to be handed on once more, with what
-	// the ledger says of them.
-	again map[record.File]record.FileState
-	// flying is what is still to be loaded of the files in flight.
-	flying runctl.Backlog
-	// queue holds again and the files that may be new, in their order; next is how
-	// many of them were decided on.
-	queue []record.File
-	next  int
-	// later are the paths of files that are left alone for now.
-	later []string
-	// room is how many new files may be in flight in addition.
-	room int
+	// changed are the paths that had become other versions when they were to be handed on.
+	changed map[string]bool
+	// taken are the files that have waited long enough for this look.
+	taken []wait
+	// asked counts the files of the queue that the ledger was asked about last, and due
+	// those that were handed on since.
+	due, asked int
 	// left counts the files that are too early and were not known as that;
 	// firstLeft is one of them.
 	left      int
 	firstLeft string
 }
 
-// due is a file that is to be handed on. The entry is to be claimed first.
-type due struct {
-	work  record.Work
-	entry handed
-}
-
 // look is a poll: it finds the files that may be due, asks about what is in flight,
 // and queues the rest.
-func (p *poller) look(ctx context.Context, now time.Time, inFlight []handed, room int) (*poll, error) {
-	return p.lookAt(ctx, now, p.survey.scope(now), inFlight, room)
+func (p *poller) look(ctx context.Context, now time.Time) (*poll, error) {
+	p.polled, p.answers = now, nil
+	l, err := p.lookAt(ctx, now, p.survey.scope(now, p.queue.len()))
+	p.took = time.Since(now)
+	return l, err
 }
 
-// lookAt is look at a scope. Between two polls it is at arrivals: then what is in
-// flight is left alone, unless it is so much that there may be no room.
-func (p *poller) lookAt(ctx context.Context, now time.Time, to scope, inFlight []handed, room int) (*poll, error) {
+// glance is a look between two polls: at files that have arrived, or have waited long
+// enough, and at what the queue holds.
+func (p *poller) glance(ctx context.Context, now time.Time) (*poll, error) {
+	return p.lookAt(ctx, now, arrivals)
+}
+
+func (p *poller) lookAt(ctx context.Context, now time.Time, to scope) (*poll, error) {
 	first := p.full.began.IsZero()
-	list := p.find(ctx, now, to, inFlight)
-	l := &poll{
-		poller: p, now: now, scope: to, listed: len(list.Files), problems: len(list.Problems),
-		over: map[record.File]bool{}, again: map[record.File]record.FileState{},
-	}
+	l := &poll{poller: p, now: now, scope: to, told: to == arrivals}
+	list := p.find(ctx, now, to, l.paths())
+	l.listed, l.problems = len(list.Files), len(list.Problems)
 	l.report(list)
-	l.sift(list, inFlight)
-	if to > arrivals || len(inFlight) > room/2 {
-		if err := l.review(ctx, inFlight); err != nil {
-			return nil, err
-		}
+	l.sift(list)
+	if err := l.review(ctx); err != nil {
+		return nil, err
 	}
-	l.room = room - len(inFlight) + len(l.over)
 	if first {
 		if err := l.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(l.queue, p.order())
-	l.tellBacklog()
 	return l, nil
+}
+
+// paths are those to look at besides what events name: files that have waited long
+// enough and, at a poll, those in flight.
+func (l *poll) paths() (paths []string) {
+	l.taken = l.waiting.take(l.now, l.scope > arrivals)
+	for _, w := range l.taken {
+		if w.counted {
+			l.uncount(w.file.Size)
+		}
+		paths = append(paths, w.file.Path)
+	}
+	if l.scope == changes {
+		for _, f := range l.flight.all() {
+			paths = append(paths, f.File.Path)
+		}
+	}
+	return paths
 }
 
 // report tells of problems, those that are over too where all were looked for.
@@ -122,64 +181,93 @@ func (l *poll) report(list *files.Listing) {
 	}
 }
 
-// sift queues the listed files that are neither in flight nor known nor young,
-// and finds those in flight that are gone.
-func (l *poll) sift(list *files.Listing, inFlight []handed) {
-	flying := make(map[record.File]bool, len(inFlight))
-	for _, f := range inFlight {
-		flying[f.File] = false
+// sift queues the files that were found, and at a poll finds those in flight that are
+// gone. A listing begins the queue anew, but for what it could not look at.
+func (l *poll) sift(list *files.Listing) {
+	if l.scope >= names {
+		l.beginAnew(list)
 	}
+	flying := map[record.File]bool{}
 	for _, f := range list.Files {
-		if _, ok := flying[f]; ok {
+		if l.flight.has(f) {
 			flying[f] = true
-			continue
-		}
-		switch {
-		case l.known.has(f, l.now):
-			if !l.known.isDone(f) {
-				l.later = append(l.later, f.Path)
-			}
-		case l.settings.young(f.Modified, l.now):
-			l.young++
-			l.later = append(l.later, f.Path)
-		default:
-			l.queue = append(l.queue, f)
+		} else {
+			l.found(f)
 		}
 	}
+	for _, w := range l.taken {
+		if list.Covers(w.file.Path) {
+			l.wait(w)
+		}
+	}
+	l.over = map[record.File]bool{}
 	if l.scope == arrivals {
 		return
 	}
-	for f, listed := range flying {
-		if !listed && !list.Covers(f.Path) {
-			l.over[f] = true
+	for _, f := range l.flight.all() {
+		if !flying[f.File] && !list.Covers(f.File.Path) {
+			l.over[f.File] = true
 		}
 	}
 }
 
-// tellBacklog has the run know what is still to be loaded: what is in flight,
-// as far as the ledger has it, and all that is queued. What has arrived comes on top.
-func (l *poll) tellBacklog() {
-	b := runctl.Backlog{}
-	if l.scope > arrivals {
-		b = l.flying
+func (l *poll) beginAnew(list *files.Listing) {
+	queued, waited := l.queue.all(), l.waiting.files
+	l.queue, l.waiting = newQueue(l.settings), waiting{}
+	if len(list.Problems) == 0 {
+		return
 	}
-	for _, f := range l.queue {
-		if _, again := l.again[f]; !again {
-			l.count(&b, record.Work{File: f})
+	for _, f := range queued {
+		if list.Covers(f.Path) {
+			l.queue.put(f)
 		}
 	}
-	if l.scope == arrivals {
-		runctl.Of(l.Run).AddBacklog(b)
-	} else {
-		runctl.Of(l.Run).SetBacklog(b)
+	for path, w := range waited {
+		if list.Covers(path) {
+			l.waiting.put(w)
+		}
 	}
 }
 
-func (l *poll) count(b *runctl.Backlog, w record.Work) {
-	b.Files++
-	b.Bytes += w.BytesLeft()
-	if b.Oldest == 0 || w.File.Modified < b.Oldest {
-		b.Oldest = w.File.Modified
+// found queues a file that is neither in flight nor known, or has it wait. Another
+// version of its path is neither queued nor waits any more.
+func (l *poll) found(f record.File) {
+	until, waits := l.notYet(f)
+	switch {
+	case l.known.has(f, l.now):
+		l.unqueue(f.Path)
+		if at, failed := l.known.failed[f]; failed {
+			l.wait(wait{file: f, until: at.Add(failedTrust)})
+		}
+	case waits:
+		l.young++
+		l.unqueue(f.Path)
+		l.wait(wait{file: f, until: until})
+	case !l.queue.has(f):
+		l.unqueue(f.Path)
+		l.queue.put(f)
+		l.count(f)
+	}
+}
+
+// unqueue takes the path's version off the queue and off those that wait.
+func (l *poll) unqueue(path string) {
+	if size, ok := l.queue.drop(path); ok {
+		l.uncount(size)
+	}
+	if w, ok := l.waiting.files[path]; ok {
+		delete(l.waiting.files, path)
+		if w.counted {
+			l.uncount(w.file.Size)
+		}
+	}
+}
+
+// wait has a file wait that is not queued.
+func (l *poll) wait(w wait) {
+	l.waiting.put(w)
+	if w.counted {
+		l.count(w.file)
 	}
 }
 
@@ -195,216 +283,25 @@ func older(a, b record.File) int {
 	return cmp.Or(cmp.Compare(a.Modified, b.Modified), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Size, b.Size))
 }
 
-// review asks the ledger about the files in flight.
-func (l *poll) review(ctx context.Context, inFlight []handed) error {
-	var asked []record.File
-	var entries []handed
-	for _, f := range inFlight {
-		if !l.over[f.File] {
-			asked, entries = append(asked, f.File), append(entries, f)
-		}
-	}
-	states, err := lookup(ctx, l.ledger, asked)
-	if err != nil {
-		return err
-	}
-	for i, state := range states {
-		f := asked[i]
-		if pending(state) {
-			l.count(&l.flying, record.Work{File: f, Done: state.Done})
-		}
-		switch {
-		case !pending(state):
-			l.over[f] = true
-			l.known.add(f, state.Status, l.now)
-		case refused(state, entries[i]) || failedToRead(state, entries[i], l.now):
-			l.again[f] = state
-			l.queue = append(l.queue, f)
-		}
-	}
-	return nil
-}
-
-// pending reports whether something of a version is still to be loaded.
-func pending(s record.FileState) bool {
-	return s.Status == record.StatusUnknown || s.Status == record.StatusLoading
-}
-
-// refused tells that the version goes on with another split than it was handed
-// on with, so that what was handed on came to nothing.
-func refused(s record.FileState, f handed) bool {
-	return s.Status == record.StatusLoading && s.Fingerprint != f.Fingerprint
-}
-
-// failedToRead tells that reading has failed since the version was handed on,
-// and that this is long enough ago to try once more. A clock that jumped back,
-// here or at the server, does not hold that up.
-func failedToRead(s record.FileState, f handed, now time.Time) bool {
-	age := now.Sub(time.UnixMicro(f.Emitted))
-	return s.UnreadableSince != 0 && s.UnreadableSince != f.UnreadableSince && (age >= retryBackoff || age < 0)
-}
-
-// due gives what is to be handed on, in its order, asking the ledger no further
-// than the one who takes it goes on. It ends after an error.
-func (l *poll) due(ctx context.Context) iter.Seq2[due, error] {
-	return func(yield func(due, error) bool) {
-		defer l.end()
-		for l.next < len(l.queue) {
-			chunk := l.queue[l.next:min(l.next+lookupBatch, len(l.queue))]
-			states, err := l.states(ctx, chunk)
-			if err != nil {
-				yield(due{}, err)
-				return
-			}
-			found := false
-			for _, f := range chunk {
-				l.next++
-				state, ok := states[f]
-				if !ok || !l.take(f, state) {
-					continue
-				}
-				found = true
-				if !yield(l.hand(f, state), nil) {
-					return
-				}
-			}
-			if !found && l.room > 0 {
-				if err := l.settle(ctx); err != nil {
-					yield(due{}, err)
-					return
-				}
-			}
-		}
-	}
-}
-
-// settle takes out of the rest of the queue what the ledger is done with: when a
-// watcher starts, and after files of which none was due, that may be most.
+// settle takes out of the queue what the ledger is done with: when a watcher starts,
+// and after files of which none was due, that may be most.
 func (l *poll) settle(ctx context.Context) error {
-	rest := l.queue[l.next:]
 	settler, quick := l.ledger.(Settler)
-	if !quick || len(rest) <= lookupBatch {
+	if !quick || l.queue.len() <= lookupBatch {
 		return nil
 	}
-	settled, err := settler.Settled(ctx, rest)
+	queued := l.queue.all()
+	settled, err := settler.Settled(ctx, queued)
 	if err != nil {
-		return fmt.Errorf("asking the ledger about %d files: %w", len(rest), err)
+		return fmt.Errorf("asking the ledger about %d files: %w", len(queued), err)
 	}
-	if len(settled) != len(rest) {
-		return fmt.Errorf("the ledger answered for %d of %d files", len(settled), len(rest))
+	if len(settled) != len(queued) {
+		return fmt.Errorf("the ledger answered for %d of %d files", len(settled), len(queued))
 	}
-	left := l.queue[:l.next]
-	for i, f := range rest {
-		if _, again := l.again[f]; !again && settled[i] {
-			l.take(f, record.FileState{Status: record.StatusLoaded})
-		} else {
-			left = append(left, f)
+	for i, f := range queued {
+		if settled[i] {
+			l.done(f, record.StatusLoaded)
 		}
 	}
-	l.queue = left
 	return nil
-}
-
-// end leaves to the next poll what is not done with and not in flight. It may be
-// asked to look at a file too many.
-func (l *poll) end() {
-	l.tellLeft()
-	l.held = l.next < len(l.queue) || l.room <= 0
-	for _, f := range l.queue {
-		if !l.known.isDone(f) {
-			l.later = append(l.later, f.Path)
-		}
-	}
-	l.survey.leave(l.scope, l.later)
-}
-
-// putBack leaves the file that due gave last to a later poll.
-func (l *poll) putBack() { l.next-- }
-
-// states asks about the files that review has not asked about; there is no
-// need to when none of them could be taken.
-func (l *poll) states(ctx context.Context, chunk []record.File) (map[record.File]record.FileState, error) {
-	states := make(map[record.File]record.FileState, len(chunk))
-	var ask []record.File
-	for _, f := range chunk {
-		if state, ok := l.again[f]; ok {
-			states[f] = state
-		} else if l.room > 0 {
-			ask = append(ask, f)
-		}
-	}
-	answers, err := lookup(ctx, l.ledger, ask)
-	for i, state := range answers {
-		states[ask[i]] = state
-	}
-	return states, err
-}
-
-// take decides on one file.
-func (l *poll) take(f record.File, state record.FileState) bool {
-	if !pending(state) {
-		runctl.Of(l.Run).Off(1, f.Size)
-		l.known.add(f, state.Status, l.now)
-		l.known.has(f, l.now) // as this look has found it
-		if state.Status == record.StatusFailed {
-			l.failed++
-		}
-		return false
-	}
-	_, again := l.again[f]
-	if again {
-		return l.opens(f.Path)
-	}
-	if !begun(state) && l.early(f.Modified) {
-		l.leave(f)
-		return false
-	}
-	if l.room <= 0 || !l.opens(f.Path) {
-		return false
-	}
-	l.room--
-	runctl.Of(l.Run).Off(0, f.Size-record.Work{File: f, Done: state.Done}.BytesLeft())
-	return true
-}
-
-// begun reports whether a load of a pending version was tried.
-func begun(s record.FileState) bool { return s.Status == record.StatusLoading || s.UnreadableSince > 0 }
-
-// leave counts a file that is too early, and asks about it no more.
-func (l *poll) leave(f record.File) {
-	runctl.Of(l.Run).Off(1, f.Size)
-	l.known.add(f, record.StatusUnknown, l.now)
-	if l.left++; l.left == 1 {
-		l.firstLeft = f.Path
-	}
-}
-
-func (l *poll) tellLeft() {
-	if l.left > 0 {
-		slog.Warn("Left alone, because files from before that time are not to be loaded",
-			"files", l.left, "first", l.firstLeft, "since", time.UnixMicro(l.Since).UTC())
-		l.left = 0
-	}
-}
-
-// opens tries to open a file. One that can't be opened stays in the queue of
-// later looks; one that is gone is no longer there to be reported.
-func (l *poll) opens(path string) bool {
-	err := files.Probe(path)
-	if err == nil {
-		l.unopened.drop(path)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		l.unopened.add(files.Problem{Path: path, Err: err})
-	}
-	return err == nil
-}
-
-func (l *poll) hand(f record.File, state record.FileState) due {
-	fingerprint := cmp.Or(state.Fingerprint, l.Fingerprint)
-	return due{
-		work: record.Work{File: f, Fingerprint: state.Fingerprint, Done: state.Done},
-		entry: handed{
-			File: f, Fingerprint: fingerprint, Emitted: time.Now().UnixMicro(), UnreadableSince: state.UnreadableSince,
-		},
-	}
 }

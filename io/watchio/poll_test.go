@@ -48,7 +48,25 @@ func (w *watcher) write(name, content string, age int) record.File {
 	return write(w.t, filepath.Join(w.dir, name), content, age)
 }
 
-// trigger polls once.
+// duePoll has the next look be a poll.
+func (w *watcher) duePoll() {
+	w.fn.poller.polled = w.fn.poller.polled.Add(-w.fn.interval())
+}
+
+// passTrust has the time pass for which failed files are taken for that.
+func (w *watcher) passTrust() {
+	p := w.fn.poller
+	for f, at := range p.known.failed {
+		p.known.failed[f] = at.Add(-failedTrust)
+	}
+	for path, f := range p.waiting.files {
+		f.until = f.until.Add(-failedTrust)
+		p.waiting.files[path] = f
+	}
+	p.waiting.next = p.waiting.next.Add(-failedTrust)
+}
+
+// trigger looks once.
 func (w *watcher) trigger() []record.Work {
 	w.t.Helper()
 	var works []record.Work
@@ -224,13 +242,16 @@ func TestFilesInFlightAreBounded(t *testing.T) {
 	w.want(files[:700]...)
 	w.want(files[700:1000]...)
 	asked := w.memory.asked
+	w.fn.poller.reviewed = time.Time{}
 	w.want()
-	if got := w.memory.asked - asked; got != 1000 {
+	if got := w.memory.asked - asked; got != sampled {
 		t.Errorf("with no room, the ledger was asked about %d files", got)
 	}
 	w.memory.loaded(files[3], files[500], files[900])
+	w.duePoll()
 	w.want(files[1000:1003]...)
 	w.memory.set(files[5], record.FileState{Status: record.StatusLoading, Fingerprint: "theirs"})
+	w.duePoll()
 	w.want(files[5])
 	if n := len(w.fn.inFlight.all()); n != 1000 {
 		t.Errorf("%d files are in flight", n)
@@ -272,9 +293,7 @@ func TestAFailedFileIsAskedAboutAgainInTime(t *testing.T) {
 	w.want()
 	w.memory.set(file, record.FileState{})
 	w.want() // What is known to have failed is taken for that, for a minute.
-	for id, at := range w.fn.poller.known.failed {
-		w.fn.poller.known.failed[id] = at.Add(-failedTrust)
-	}
+	w.passTrust()
 	w.want(file)
 }
 
@@ -295,22 +314,25 @@ func TestTheLedgerIsAskedNoMoreThanNeeded(t *testing.T) {
 	w.want(files[2500:2505]...)
 	asked(3000)
 	w.want(files[2505:2510]...)
-	asked(5 + 495)
+	asked(0)
 	w.memory.loaded(files...)
+	w.duePoll()
 	w.want()
 	asked(10 + 490)
 	w.want()
 	asked(0)
 }
 
-func TestABacklogIsAskedAboutABatchAtATime(t *testing.T) {
+func TestBacklogIsAskedAboutAhead(t *testing.T) {
 	w := newWatcher(t)
 	for i := range 2500 {
 		w.write(fmt.Sprintf("%04d.csv", i), "x", i)
 	}
-	w.trigger()
-	if w.memory.asked != lookupBatch {
-		t.Errorf("asked about %d files to find 5", w.memory.asked)
+	for range 2 * askedAhead / 5 {
+		w.trigger()
+	}
+	if w.memory.asked != 2*askedAhead {
+		t.Errorf("asked about %d files to find %d", w.memory.asked, 2*askedAhead)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 // Restriction is what is left to do for a watcher: everything that is to come.
 // It is exported for Beam's coder.
 type Restriction struct {
-	// Polled is when the latest poll began, in microseconds since 1970-01-01 UTC;
-	// 0 before the first one.
+	// Polled is when the latest look began, in microseconds since 1970-01-01 UTC;
+	// 0 before the first one. No two looks have the same.
 	Polled int64
 	// Ended marks a restriction with nothing left to do: what a checkpoint
 	// leaves to the call that it ends.
@@ -42,28 +42,22 @@ func (t *tracker) TryClaim(pos any) bool {
 	return ok && !t.IsDone()
 }
 
-// poll notes that a poll begins, and returns when: the time itself, or the
-// restriction's where it has ended.
+// poll notes that a look begins, and returns the new Polled: the time itself, or a
+// later one where the clock was set back; where the restriction has ended, the one it had.
 func (t *tracker) poll(now time.Time) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.rest.Ended {
-		t.rest.Polled = now.UnixMicro()
+		t.rest.Polled = max(now.UnixMicro(), t.rest.Polled+1)
 	}
 	return t.rest.Polled
 }
 
-// polled is when the latest poll began; 0 before the first.
+// polled is when the latest look began; 0 before the first.
 func (t *tracker) polled() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.rest.Polled
-}
-
-// sincePoll is the time since the latest poll began, and false before the first.
-func (t *tracker) sincePoll() (time.Duration, bool) {
-	polled := t.polled()
-	return time.Since(time.UnixMicro(polled)), polled != 0
 }
 
 // end says that there is nothing left to do, ever.

@@ -18,7 +18,7 @@ func (w *watcher) call(emit func(record.Work)) (sdf.ProcessContinuation, error) 
 	return w.fn.ProcessElement(context.Background(), w.rt, nil, emit)
 }
 
-// resume goes on at another worker, with what a checkpoint leaves.
+// resume goes on with what a checkpoint leaves.
 func (w *watcher) resume() {
 	w.t.Helper()
 	old := w.rt
@@ -26,37 +26,76 @@ func (w *watcher) resume() {
 	if !old.IsDone() {
 		w.t.Fatal("the checkpoint leaves the call with work to do")
 	}
-	w.restart()
 }
 
-func TestAWatcherThatIsResumedHandsOnEachFileOnce(t *testing.T) {
-	const interval = 20 * time.Millisecond
-	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(interval))
-	var want, got []record.File
-	for i := range 5 {
-		want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
+// Each call goes on where the one before was, with the same worker or another one: what
+// waits is handed on without a pause, and each file once.
+func TestResumedWatcherHandsOnEachFileOnce(t *testing.T) {
+	for name, worker := range map[string]func(w *watcher){"same worker": func(*watcher) {}, "another worker": (*watcher).restart} {
+		t.Run(name, func(t *testing.T) {
+			w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Hour))
+			var want, got []record.File
+			for i := range 5 {
+				want = append(want, w.write(fmt.Sprint(i, ".csv"), "x", i))
+			}
+			looked := int64(0)
+			for len(got) < len(want) {
+				n, err := w.fn.trigger(t.Context(), runctl.Of(t.Name()), w.rt, func(work record.Work) { got = append(got, work.File) })
+				check(t, err)
+				if n < 1 || n > 2 || w.rt.polled() <= looked {
+					t.Fatalf("look %d handed on %d files; the one before was %d", w.rt.polled(), n, looked)
+				}
+				looked = w.rt.polled()
+				w.resume()
+				worker(w)
+				w.fn.resume(w.rt.polled())
+			}
+			wantFiles(t, got, want...)
+			w.wantInFlight(want...)
+			w.memory.loaded(want...)
+			w.want()
+		})
 	}
-	for polled := time.Now(); len(got) < len(want); {
-		before, resumed := len(got), time.Now()
-		continuation, err := w.call(func(work record.Work) { got = append(got, work.File) })
-		check(t, err)
-		if !continuation.ShouldResume() || continuation.ResumeDelay() != 0 {
-			t.Fatalf("resume %v in %v", continuation.ShouldResume(), continuation.ResumeDelay())
-		}
-		if n := len(got) - before; n < 1 || n > 2 {
-			t.Fatalf("a call handed on %d files", n)
-		}
-		last := polled
-		polled = time.UnixMicro(w.rt.rest.Polled)
-		if before > 0 && polled.Sub(last) < interval || polled.Before(resumed.Truncate(time.Microsecond)) {
-			t.Fatalf("polled %v after the last poll", polled.Sub(last))
-		}
-		w.resume()
+}
+
+// A worker that goes on from an earlier state has handed on since what came to nothing.
+func TestEarlierStateHandsOnAgainWhatIsNotLoaded(t *testing.T) {
+	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Hour))
+	files := []record.File{w.write("0.csv", "x", 0), w.write("1.csv", "x", 1), w.write("2.csv", "x", 2), w.write("3.csv", "x", 3)}
+	w.want(files[:2]...)
+	earlier := w.rt.polled()
+	w.want(files[2:]...)
+	w.memory.loaded(files[0])
+	w.rt = newTracker(Restriction{Polled: earlier})
+	w.fn.resume(earlier)
+	w.want(files[1:3]...)
+	w.want(files[3])
+}
+
+// A runner may have several instances of a DoFn, of which one goes on after the other.
+func TestInstancesThatTakeTurnsHandOnEachFileOnce(t *testing.T) {
+	w := newWatcher(t, WithMaxFilesPerTrigger(1), WithTriggerInterval(time.Hour))
+	instances := []*watchFn[memoryLedger]{w.fn, {Settings: w.fn.Settings, Ledger: w.fn.Ledger}}
+	check(t, instances[1].Setup())
+	for i := range 6 {
+		w.write(fmt.Sprint(i, ".csv"), "x", i)
 	}
-	wantFiles(t, got, want...)
-	w.wantInFlight(want...)
-	w.memory.loaded(want...)
-	w.want()
+	for i := range 6 {
+		w.fn = instances[i%2]
+		w.fn.resume(w.rt.polled())
+		w.want(record.File{Path: filepath.Join(w.dir, fmt.Sprint(i, ".csv")), Size: 1, Modified: epoch.Add(time.Duration(i) * time.Second).UnixMicro()})
+	}
+}
+
+func TestCallAsksToBeResumedOnceItHasHandedSomethingOn(t *testing.T) {
+	w := newWatcher(t, WithMaxFilesPerTrigger(2), WithTriggerInterval(time.Hour))
+	w.write("a.csv", "x", 0)
+	n := 0
+	continuation, err := w.call(func(record.Work) { n++ })
+	check(t, err)
+	if n != 1 || !continuation.ShouldResume() || continuation.ResumeDelay() != 0 {
+		t.Errorf("%d files; resume %v in %v", n, continuation.ShouldResume(), continuation.ResumeDelay())
+	}
 }
 
 func TestThePauseBeforeAPoll(t *testing.T) {
@@ -68,17 +107,17 @@ func TestThePauseBeforeAPoll(t *testing.T) {
 		// The pause is at most this, and at most a second less.
 		most time.Duration
 	}{
-		{"the first poll is at once", time.Hour, time.UnixMicro(0), 0},
+		{"the first poll is at once", time.Hour, time.Time{}, 0},
 		{"what is left of the interval", time.Hour, now.Add(-20 * time.Minute), 40 * time.Minute},
 		{"a poll that took longer than the interval", time.Minute, now.Add(-time.Hour), minTriggerInterval},
 		{"no interval", 0, now, minTriggerInterval},
-		{"another worker's clock was ahead", time.Minute, now.Add(time.Hour), time.Minute},
+		{"a clock that was set back", time.Minute, now.Add(time.Hour), time.Minute},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWatcher(t, WithTriggerInterval(c.interval))
-			w.rt = newTracker(Restriction{Polled: c.polled.UnixMicro()})
-			if got := w.fn.pause(w.rt); got > c.most || got < min(c.most-time.Second, minTriggerInterval) {
+			w.fn.poller.polled = c.polled
+			if got := w.fn.pause(now); got > c.most || got < min(c.most-time.Second, minTriggerInterval) {
 				t.Errorf("got %v, want %v", got, c.most)
 			}
 		})
@@ -103,7 +142,7 @@ func TestWhatEndsAWait(t *testing.T) {
 				}
 				ended <- err
 			}()
-			eventually(t, "the first poll", func() bool { _, polled := w.rt.sincePoll(); return polled })
+			eventually(t, "the first poll", func() bool { return w.rt.polled() > 0 })
 			wake(w, control)
 			select {
 			case err := <-ended:

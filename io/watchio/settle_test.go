@@ -40,11 +40,16 @@ func TestAStartAsksAboutAllFilesAtOnce(t *testing.T) {
 	memory.loaded(files[5:3005]...)
 	want := slices.Concat(files[:5], files[3005:])
 	for look := range 2 {
-		l, err := p.look(context.Background(), time.Now(), nil, maxInFlight)
+		l, err := p.look(context.Background(), time.Now())
 		check(t, err)
 		var got []record.File
-		for d, err := range l.due(context.Background()) {
+		for {
+			d, ok, err := l.next(context.Background())
 			check(t, err)
+			if !ok {
+				break
+			}
+			l.take(d)
 			got = append(got, d.work.File)
 		}
 		wantFiles(t, got, want...)
@@ -55,7 +60,7 @@ func TestAStartAsksAboutAllFilesAtOnce(t *testing.T) {
 	memory.err = context.DeadlineExceeded
 	p, err = newPoller(p.settings, p.ledger)
 	check(t, err)
-	if _, err := p.look(context.Background(), time.Now(), nil, maxInFlight); err == nil {
+	if _, err := p.look(context.Background(), time.Now()); err == nil {
 		t.Error("a ledger that can't answer is no error")
 	}
 }

@@ -23,11 +23,8 @@ type survey struct {
 	known    *known
 	// names was the latest listing, full the latest that looked at all files.
 	names, full pace
-	// waiting are the paths to look at again at the next poll, without a listing;
-	// crowded tells that they are too many, and troubled that the latest listing had
-	// problems.
-	waiting           []string
-	crowded, troubled bool
+	// troubled tells that the latest listing had problems.
+	troubled bool
 	// told is the trouble with events that was logged.
 	told string
 }
@@ -35,15 +32,13 @@ type survey struct {
 const (
 	// few are the known files that are looked at without counting the cost.
 	few = 5_000
-	// maxWaiting bounds the paths that are kept: where more wait, a listing is cheaper.
-	maxWaiting = 10_000
 
 	// What a listing takes of the time, at most: a hundredth, but it comes once a
 	// minute; where events tell of all, a thousandth, but names are listed once a
 	// minute and files looked at each ten.
 	rarely, longest                        = 100, time.Minute
 	veryRarely, longestNames, longestFiles = 1000, time.Minute, 10 * time.Minute
-	// eagerly is the same for listings that events ask for.
+	// eagerly is the same for listings that events ask for, and while many files wait.
 	eagerly = 10
 )
 
@@ -66,9 +61,10 @@ func (p pace) rest(now time.Time, share int, longest time.Duration) time.Duratio
 type scope int
 
 const (
-	// arrivals are the files that events say have come whole.
+	// arrivals are the files that events say have come whole, and those that have
+	// waited long enough.
 	arrivals scope = iota
-	// changes are all that events name, and what waits or is in flight.
+	// changes are all that events name, and what waits for a poll or is in flight.
 	changes
 	// names are all files but those that are known by name and inode.
 	names
@@ -76,8 +72,8 @@ const (
 	everything
 )
 
-// scope decides how far a poll goes.
-func (s *survey) scope(now time.Time) scope {
+// scope decides how far a poll goes, while so many files are queued.
+func (s *survey) scope(now time.Time, queued int) scope {
 	complete, trouble := s.events.Complete()
 	s.tell(trouble)
 	complete = complete && !s.troubled
@@ -86,9 +82,11 @@ func (s *survey) scope(now time.Time) scope {
 		share, most = veryRarely, longestFiles
 	}
 	switch {
+	case queued > few && s.names.rest(now, eagerly, longest) > 0:
+		return changes
 	case s.full.rest(now, share, most) == 0 || s.events.Lost() || !complete && s.known.len() <= few:
 		return everything
-	case complete && !s.crowded && s.names.rest(now, veryRarely, longestNames) > 0:
+	case complete && s.names.rest(now, veryRarely, longestNames) > 0:
 		return changes
 	case s.known.len() <= few:
 		return everything
@@ -97,17 +95,11 @@ func (s *survey) scope(now time.Time) scope {
 	}
 }
 
-// find gives the files of a scope.
-func (s *survey) find(ctx context.Context, now time.Time, to scope, inFlight []handed) *files.Listing {
+// find gives the files of a scope, and those of the paths that are there.
+func (s *survey) find(ctx context.Context, now time.Time, to scope, paths []string) *files.Listing {
 	switch to {
-	case arrivals:
-		return files.Glance(s.events.Named(false))
-	case changes:
-		paths := append(s.events.Named(true), s.waiting...)
-		for _, f := range inFlight {
-			paths = append(paths, f.File.Path)
-		}
-		return files.Glance(distinct(paths))
+	case arrivals, changes:
+		return files.Glance(distinct(append(s.events.Named(to == changes), paths...)))
 	}
 	for _, path := range s.events.Named(true) {
 		s.known.doubt(path)
@@ -121,17 +113,6 @@ func (s *survey) find(ctx context.Context, now time.Time, to scope, inFlight []h
 	}
 	s.troubled = len(list.Problems) > 0
 	return list
-}
-
-// leave says what a look leaves to the next poll.
-func (s *survey) leave(after scope, paths []string) {
-	if after == arrivals {
-		paths = append(s.waiting, paths...)
-	}
-	if s.crowded = len(paths) > maxWaiting; s.crowded {
-		paths = nil
-	}
-	s.waiting = paths
 }
 
 // follow has events come, if the system has them, until the run is forgotten.
@@ -163,6 +144,9 @@ func (s *survey) tell(trouble error) {
 
 // distinct keeps the first of equal paths, in place.
 func distinct(paths []string) []string {
+	if len(paths) < 2 {
+		return paths
+	}
 	seen := make(map[string]bool, len(paths))
 	kept := paths[:0]
 	for _, p := range paths {

@@ -16,11 +16,12 @@ func init() {
 	register.Function1x2(withOneKey)
 }
 
-// OnTicks returns record.Work as Watch does, and polls when an element of ticks
-// comes ([]byte, whatever it holds), no more often than each half interval and once
-// a bundle. It is
+// OnTicks returns record.Work as Watch does, and looks when an element of ticks
+// comes ([]byte, whatever it holds), once a bundle: a tick polls when the interval
+// is over, and hands on what waits, look by look, until the next tick is due or 1,000
+// files are in flight. Ticks are to come each TickInterval. It is
 // for runners that have a source of ticks and pay for each resume of a splittable
-// DoFn: what it keeps is the time of the latest poll, in the state of one key, so
+// DoFn: what it keeps is the time of the latest look, in the state of one key, so
 // that there is one watcher. It panics when the pattern or an option can't work.
 func OnTicks[L Ledger](s beam.Scope, ticks beam.PCollection, pattern string, ledger L, opts ...Option) beam.PCollection {
 	s = s.Scope("watchio.OnTicks")
@@ -62,22 +63,29 @@ func (fn *tickFn[L]) ProcessElement(ctx context.Context, states state.Provider, 
 		return err
 	}
 	rt := newTracker(Restriction{Polled: polled})
-	since, before := rt.sincePoll()
-	early := before && since >= 0 && since < fn.Settings.TriggerInterval/2 // several sources tick
-	if early || fn.polled || over(ctx, control) {
+	fn.watch.resume(polled)
+	if fn.polled || !fn.due(time.Now()) || over(ctx, control) {
 		return nil
 	}
 	fn.polled = true
-	fn.watch.inFlight.resume(polled)
-	_, err = fn.watch.trigger(ctx, control, rt, emit)
+	_, err = fn.watch.rounds(ctx, control, rt, TickInterval(fn.Settings.TriggerInterval), emit)
 	if _, err := outcome(ctx, control, err); err != nil {
 		return err
 	}
 	return fn.Polled.Write(states, rt.polled())
 }
 
-// TickInterval is the time between two ticks for these options: the trigger
-// interval, but not less than what a poll may follow another by.
-func TickInterval(triggerInterval time.Duration) time.Duration {
-	return max(triggerInterval, minTriggerInterval)
+// due tells that a tick is to look. Ticks come a little early or late, and from several
+// sources, so that a poll is due when half a tick is missing.
+func (fn *tickFn[L]) due(now time.Time) bool {
+	half := TickInterval(fn.Settings.TriggerInterval) / 2
+	return fn.watch.wait(now.Add(half)) <= minTriggerInterval
 }
+
+// TickInterval is the time between two ticks for these options: the trigger
+// interval, but not more than a second, so that a tick soon goes on with what waits.
+func TickInterval(triggerInterval time.Duration) time.Duration {
+	return min(max(triggerInterval, minTriggerInterval), longestTick)
+}
+
+const longestTick = time.Second

@@ -14,7 +14,8 @@ import (
 )
 
 // Watch returns record.Work for each file version of the pattern (see Check)
-// that the ledger is not done with, oldest first, until the run drains. It
+// that the ledger is not done with, oldest first, until the run drains. While files
+// wait, one look follows another without a pause. It
 // panics when the pattern or an option can't work.
 //
 // What is handed on is in flight until the ledger is done with it, or the file
@@ -33,6 +34,8 @@ type watchFn[L Ledger] struct {
 
 	poller   *poller
 	inFlight *inFlight
+	// seen is the restriction's Polled at the latest look.
+	seen int64
 }
 
 func (fn *watchFn[L]) CreateInitialRestriction(_ []byte) Restriction { return Restriction{} }
@@ -57,9 +60,15 @@ func (fn *watchFn[L]) TruncateRestriction(_ *tracker, _ []byte) Restriction {
 
 func (fn *watchFn[L]) Setup() (err error) {
 	fn.inFlight = inFlightOf(fn.Settings, fn.Ledger)
-	fn.poller, err = newPoller(fn.Settings, fn.Ledger)
+	if fn.poller, err = newPoller(fn.Settings, fn.Ledger); err == nil {
+		fn.poller.flight, fn.poller.most = fn.inFlight, maxInFlight
+	}
 	return err
 }
+
+// longestRounds is how long a call goes on to hand on what waits, where a runner shows
+// what is handed on only when the call has returned.
+const longestRounds = 100 * time.Millisecond
 
 // ProcessElement polls until the run drains, or, where the runner can resume
 // it, until it has handed something on: prism shows what a call emits only when
@@ -70,10 +79,10 @@ func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte,
 	control := runctl.Of(fn.Settings.Run)
 	ctx, stop := untilDrain(ctx, control)
 	defer stop()
-	fn.inFlight.resume(rt.polled())
+	fn.resume(rt.polled())
 	fn.poller.follow(fn.Settings.Run)
 	for fn.await(ctx, control, rt) {
-		emitted, err := fn.trigger(ctx, control, rt, emit)
+		emitted, err := fn.rounds(ctx, control, rt, longestRounds, emit)
 		if ended, err := outcome(ctx, control, err); ended {
 			rt.end()
 			return sdf.StopProcessing(), err
@@ -87,12 +96,27 @@ func (fn *watchFn[L]) ProcessElement(ctx context.Context, rt *tracker, _ []byte,
 	return sdf.StopProcessing(), err
 }
 
-// await waits until a poll is due or a file has arrived, and reports false when
-// there is to be no look, because ctx or the restriction has ended.
+// resume is called at the beginning of a call. One that does not go on where the latest
+// look of this poller was, hands on all that the ledger is not done with.
+func (fn *watchFn[L]) resume(polled int64) {
+	if same := fn.inFlight.resume(polled); !same || fn.seen != polled {
+		fn.poller.relist()
+	}
+}
+
+// forget drops all that was learned from the ledger, and what is in flight: for a
+// database whose history has changed. It is to be called between two looks.
+func (fn *watchFn[L]) forget() {
+	fn.inFlight.forget()
+	fn.poller.forget()
+}
+
+// await waits until a look is due, and reports false when
+// there is to be none, because ctx or the restriction has ended.
 func (fn *watchFn[L]) await(ctx context.Context, control *runctl.Control, rt *tracker) bool {
 	for {
-		wait := fn.wait(rt)
-		if wait > minTriggerInterval || wait > 0 && !fn.poller.held {
+		wait := fn.wait(time.Now())
+		if wait > 0 {
 			control.Lull()
 		}
 		timer := time.NewTimer(wait)
@@ -111,75 +135,102 @@ func (fn *watchFn[L]) await(ctx context.Context, control *runctl.Control, rt *tr
 }
 
 // wait is the time from now to the next look.
-func (fn *watchFn[L]) wait(rt *tracker) time.Duration {
-	switch pause := fn.pause(rt); {
-	case fn.arrived():
+func (fn *watchFn[L]) wait(now time.Time) time.Duration {
+	p := fn.poller
+	if fn.arrived() || p.more() {
 		return 0
-	case fn.poller.events.Lost():
-		return min(pause, fn.poller.names.rest(time.Now(), eagerly, pause))
-	default:
-		return pause
 	}
+	pause := p.waiting.rest(now, fn.pause(now))
+	if p.queue.len() > 0 { // and there is no room
+		pause = min(pause, p.reviewRest(now))
+	}
+	if p.events.Lost() {
+		pause = min(pause, p.names.rest(now, eagerly, pause))
+	}
+	return pause
 }
 
 // arrived tells that a look at what has arrived is due, before the next poll.
-func (fn *watchFn[L]) arrived() bool { return !fn.poller.held && fn.poller.events.Arrived() }
+func (fn *watchFn[L]) arrived() bool { return fn.poller.events.Arrived() }
 
-// pause is the time from now to the next poll. It is never longer than the
-// interval, however the clocks of two workers differ.
-func (fn *watchFn[L]) pause(rt *tracker) time.Duration {
-	since, polled := rt.sincePoll()
-	if !polled {
+// pause is the time from now to the next poll: none before the first.
+func (fn *watchFn[L]) pause(now time.Time) time.Duration {
+	if fn.poller.polled.IsZero() {
 		return 0
 	}
-	return min(max(fn.interval()-since, minTriggerInterval), fn.interval())
+	return min(max(fn.interval()-now.Sub(fn.poller.polled), minTriggerInterval), fn.interval())
 }
 
 func (fn *watchFn[L]) interval() time.Duration {
 	return max(fn.Settings.TriggerInterval, minTriggerInterval)
 }
 
-// due tells that a poll is, however the clock was set.
-func (fn *watchFn[L]) due(rt *tracker) bool {
-	since, polled := rt.sincePoll()
-	return !polled || since < 0 || since >= fn.interval()
+// rounds has looks follow each other while files wait, for some time at most, and
+// returns how many were handed on.
+func (fn *watchFn[L]) rounds(ctx context.Context, control *runctl.Control, rt *tracker, longest time.Duration, emit func(record.Work)) (int, error) {
+	emitted := 0
+	for begin := time.Now(); ; {
+		n, err := fn.trigger(ctx, control, rt, emit)
+		emitted += n
+		if n == 0 || err != nil || !fn.poller.more() || over(ctx, control) || rt.IsDone() || time.Since(begin) >= longest {
+			return emitted, err
+		}
+	}
 }
 
-// trigger hands on what is due, up to the bounds of a poll. A file is claimed and
+// trigger hands on what is due, up to the bounds of a look. A file is claimed and
 // in flight before it is emitted.
 func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *tracker, emit func(record.Work)) (int, error) {
 	look, err := fn.look(ctx, rt)
 	if err != nil {
 		return 0, err
 	}
-	fn.inFlight.release(look.over)
 	emitted, left := 0, cmp.Or(fn.Settings.MaxBytesPerTrigger, math.MaxInt64)
-	for d, err := range look.due(ctx) {
-		if err != nil || over(ctx, control) || !rt.TryClaim(d.work.File) {
+	for emitted < fn.Settings.MaxFilesPerTrigger {
+		d, ok, err := look.next(ctx)
+		if !ok || err != nil || over(ctx, control) {
 			return emitted, err
 		}
-		if emitted > 0 && d.work.File.Size > left {
-			look.putBack()
+		if emitted > 0 && d.work.File.Size > left || !rt.TryClaim(d.work.File) {
 			break
 		}
 		fn.inFlight.add(d.entry)
+		look.take(d)
 		emit(d.work)
 		left -= d.work.File.Size
-		if emitted++; emitted == fn.Settings.MaxFilesPerTrigger {
-			break
-		}
+		emitted++
 	}
+	look.tellLeft()
 	return emitted, nil
 }
 
-// look polls when that is due, and looks at what has arrived before.
+// look polls when that is due, and else looks at what has arrived and what the queue
+// holds. The restriction notes each look, so that whoever goes on from an earlier one is
+// found out.
 func (fn *watchFn[L]) look(ctx context.Context, rt *tracker) (*poll, error) {
-	now, inFlight := time.Now(), fn.inFlight.all()
-	if !fn.due(rt) && fn.arrived() {
-		return fn.poller.lookAt(ctx, now, arrivals, inFlight, maxInFlight)
+	now := time.Now()
+	poll := fn.pollDue(now)
+	fn.seen = rt.poll(now)
+	fn.inFlight.poll(fn.seen)
+	if poll {
+		return fn.poller.look(ctx, now)
 	}
-	fn.inFlight.poll(rt.poll(now))
-	return fn.poller.look(ctx, now, inFlight, maxInFlight)
+	return fn.poller.glance(ctx, now)
+}
+
+// pollDue tells that a poll is: after the interval, and where a look was asked for and
+// there is nothing else to look at. While files wait, polls take a tenth of the time at
+// most.
+func (fn *watchFn[L]) pollDue(now time.Time) bool {
+	p := fn.poller
+	since := now.Sub(p.polled)
+	switch {
+	case p.polled.IsZero(), p.events.Lost() && p.names.rest(now, eagerly, longest) == 0:
+		return true
+	case since >= fn.interval() && (!p.more() || since >= eagerly*p.took):
+		return true
+	}
+	return !p.more() && !fn.arrived() && !p.waiting.due(now) && (p.queue.len() == 0 || p.reviewRest(now) > 0)
 }
 
 // untilDrain returns a context that ends when ctx does, and when the run drains

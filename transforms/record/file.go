@@ -147,4 +147,24 @@ type FileState struct {
 	// another version stood in its place; 0 when there is none. Such a version
 	// stays pending and is tried again.
 	UnreadableSince int64
+	// Suspect is set when the file is not as it was when the ledger's entry was last
+	// compared with it: another modification time, inode or change time. Its content
+	// decides whether the state is the file's.
+	Suspect bool
+}
+
+// Content is what a ledger knows of the content that a version was loaded from.
+type Content struct {
+	// Known is set when Spans cover all that was loaded of it.
+	Known bool
+	// SameTime is set when the file has the version's modification time.
+	SameTime bool
+	Spans    []Span
+}
+
+// Span is a part of a file, in bytes, and the hash of its content (Range.Hash). End is
+// exclusive.
+type Span struct {
+	Start, End int64
+	Hash       uint64
 }

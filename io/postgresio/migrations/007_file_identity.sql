@@ -10,6 +10,27 @@ update cartstream.files set file_id = md5(random()::text || clock_timestamp()::t
 alter table cartstream.files add primary key (file_id);
 create unique index files_begun_order on cartstream.files (begun_order);
 
+-- A version is a path with a content. Size, modification time, inode and change time
+-- are evidence that the content is still the same: what the file had when it was last
+-- compared with the entry. Inode and change time are null where they are not known.
+alter table cartstream.files
+    -- tells entries apart whose contents have size and modification time in common
+    add column revision int not null default 0,
+    add column seen_modified timestamptz,
+    add column seen_inode bigint,
+    -- in nanoseconds since 1970-01-01 UTC
+    add column seen_changed bigint;
+update cartstream.files set seen_modified = file_modified;
+alter table cartstream.files alter column seen_modified set not null;
+drop index cartstream.files_version;
+create unique index files_version on cartstream.files
+    (table_name, md5(file_name), file_size, file_modified, revision);
+
+-- A hash (xxHash64) of the file's own bytes that the range covers, from the first byte
+-- of the file for its first range. Of a file that is read in sequence only the last
+-- range has one, of the whole file. Null for ranges from before this step.
+alter table cartstream.ranges add column content_hash bigint;
+
 -- A range, its counts, an outcome and a dead letter cannot exist without their
 -- file. Deleting a file from the ledger deletes them too.
 alter table cartstream.ranges add column file uuid;

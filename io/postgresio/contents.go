@@ -1,0 +1,109 @@
+package postgresio
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cartstream/cartstream/transforms/record"
+)
+
+// suspectOf is the entry that Lookup has answered by.
+func suspectOf(version, table string) string {
+	return `
+	select f.* from cartstream.files f
+	where f.table_name = ` + table + ` and md5(f.file_name) = md5(` + version + `.name) and f.file_size = ` + version + `.size and f.file_name = ` + version + `.name
+	order by ` + sameEvidence("f", version) + ` desc, ` + version + `.modified in (f.file_modified, f.seen_modified) desc, f.begun_order desc
+	limit 1`
+}
+
+const evidenceSQL = `unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)`
+
+var contentsSQL = `
+select v.place, v.modified in (f.file_modified, f.seen_modified), r.hashed,
+	coalesce(r.starts, '{}'), coalesce(r.ends, '{}'), coalesce(r.hashes, '{}')
+from ` + evidenceSQL + `
+cross join lateral (` + suspectOf("v", targetSQL) + `) f
+cross join lateral (
+	select count(*) = count(content_hash) or coalesce(bool_or(unsplit and is_last and content_hash is not null), false) as hashed,
+		array_agg(case when unsplit or range_index = 0 then 0 else start_byte end order by start_byte) filter (where content_hash is not null) as starts,
+		array_agg(case when unsplit then f.file_size else end_byte end order by start_byte) filter (where content_hash is not null) as ends,
+		array_agg(content_hash order by start_byte) filter (where content_hash is not null) as hashes
+	from cartstream.ranges where file_id = f.file_id
+) r`
+
+// Contents returns for each of the files what shows whether it still has the content
+// that the ledger's entry was loaded from.
+func (l Ledger) Contents(ctx context.Context, files []record.File) (contents []record.Content, err error) {
+	err = l.ask(ctx, "asking for the hashes of files", func(ctx context.Context, tx pgx.Tx, target string) error {
+		v := versionsOf(files)
+		rows, err := tx.Query(ctx, contentsSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
+		if err != nil {
+			return err
+		}
+		contents = make([]record.Content, len(files))
+		var place int64
+		var sameTime, hashed bool
+		var starts, ends, hashes []int64
+		_, err = pgx.ForEachRow(rows, []any{&place, &sameTime, &hashed, &starts, &ends, &hashes}, func() error {
+			c := record.Content{Known: hashed, SameTime: sameTime}
+			for i := range starts {
+				c.Spans = append(c.Spans, record.Span{Start: starts[i], End: ends[i], Hash: uint64(hashes[i])})
+			}
+			contents[place-1] = c
+			starts, ends, hashes = nil, nil, nil
+			return nil
+		})
+		return err
+	})
+	return contents, err
+}
+
+var sameContentSQL = `
+update cartstream.files t
+set seen_modified = v.modified, seen_inode = nullif(v.inode, 0), seen_changed = nullif(v.changed, 0)
+from ` + evidenceSQL + `
+cross join lateral (` + suspectOf("v", targetSQL) + `) f
+where t.file_id = f.file_id`
+
+// SameContent notes that files that were suspect have the content of the ledger's
+// entries.
+func (l Ledger) SameContent(ctx context.Context, files []record.File) error {
+	return l.ask(ctx, "noting that files are unchanged", func(ctx context.Context, tx pgx.Tx, target string) error {
+		v := versionsOf(files)
+		_, err := tx.Exec(ctx, sameContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
+		return err
+	})
+}
+
+var newContentSQL = `
+insert into cartstream.files (table_name, file_id, file_name, file_size, file_modified, revision, seen_modified, seen_inode, seen_changed, fingerprint)
+select ` + targetSQL + `, i.id, v.name, v.size, v.modified,
+	coalesce((select max(f.revision) + 1 from cartstream.files f
+		where f.table_name = ` + targetSQL + ` and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_modified = v.modified), 0),
+	v.modified, nullif(v.inode, 0), nullif(v.changed, 0), $7
+from ` + evidenceSQL + `
+join unnest($8::uuid[]) with ordinality i(id, place) using (place)
+on conflict do nothing`
+
+// NewContent makes entries of their own for files that were suspect and have another
+// content than the ledger's entries. They are loaded with the fingerprint.
+func (l Ledger) NewContent(ctx context.Context, files []record.File) error {
+	return l.ask(ctx, "entering files that were replaced", func(ctx context.Context, tx pgx.Tx, target string) error {
+		v := versionsOf(files)
+		ids := make([]uuid.UUID, len(files))
+		for i := range ids {
+			ids[i] = uuid.New()
+		}
+		_, err := tx.Exec(ctx, newContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, l.Fingerprint, ids)
+		return err
+	})
+}
+
+func versionsOf(files []record.File) (v versions) {
+	for _, f := range files {
+		v.add(f)
+	}
+	return v
+}
