@@ -82,8 +82,9 @@ var lostCases = []lostCase{
 func TestLostLoadsAreLoadedAgain(t *testing.T) {
 	for _, c := range lostCases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			r := newReplicated(t)
+			r.checksOften()
 			p := c.lose(r)
 			r.isReached(p)
 			r.recovers(c.files, c.rows, c.letters)
@@ -184,7 +185,7 @@ func (s *scene) forget(file string, from, to int) {
 // Upserts without a version go by the order of the files. What is lost is loaded
 // again before what comes after it, or once more with all that comes after it.
 func TestLostUpsertsAreLoadedAgainInTheOrderOfTheFiles(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := newReplicated(t)
 	r.write("quick.yaml", "streaming: {trigger_interval: 50ms, max_files_per_trigger: 100}\npostgres: {insert_mode: upsert}\n")
 	p := r.watch()
@@ -234,7 +235,7 @@ func TestLostUpsertsAreLoadedAgainInTheOrderOfTheFiles(t *testing.T) {
 // that knows it keeps it again: a later run would take its own start for it, and
 // leave files out.
 func TestLostTimeOfTheFirstRunIsKeptAgain(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	r := newReplicated(t)
 	r.write("quick.yaml", "streaming: {trigger_interval: 50ms, include_existing_files: false}\n")
 	r.write("in/old.csv", header+events(1, 10))
@@ -259,8 +260,9 @@ func TestLostTimeOfTheFirstRunIsKeptAgain(t *testing.T) {
 // Entries that a person deletes from the ledger have their files loaded again by
 // the process that runs. Rows that are there count as duplicates.
 func TestEntriesDeletedByHandAreLoadedAgain(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := newScene(t)
+	s.checksOften()
 	for n, name := range []string{"a", "b", "c", "d"} {
 		s.write("in/"+name+".csv", header+events(10*n+1, 10*n+9)+badEvent(10*n+10))
 	}

@@ -50,8 +50,9 @@ func TestAnotherTableIsReportedAndNotLoadedAgain(t *testing.T) {
 			continue
 		}
 		t.Run(c.name+" while a process runs", func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			s := newScene(t)
+			s.checksOften()
 			s.write("in/a.csv", header+events(1, 10))
 			p := s.start("run", "--input", "in/*.csv", "--config", s.quick())
 			s.holds(1, 10, 0)
