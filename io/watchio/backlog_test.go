@@ -56,8 +56,8 @@ func (m *backlogModel) remove() {
 
 // load has the sink load a file that is in flight.
 func (m *backlogModel) load() {
-	if f, ok := m.one(func(f record.File) bool { return m.flying[f] && !m.loaded[f] }); ok {
-		m.loaded[f] = true
+	if f, ok := m.one(func(f record.File) bool { return m.flying[f] && !m.loaded[byTime(f)] }); ok {
+		m.loaded[byTime(f)] = true
 		m.memory.loaded(f)
 		runctl.Of(m.t.Name()).Loaded(1, f.Size)
 	}
@@ -66,7 +66,7 @@ func (m *backlogModel) load() {
 // loadElsewhere has another process load a file. That is seen after the next poll.
 func (m *backlogModel) loadElsewhere() {
 	if f, ok := m.one(func(f record.File) bool { return !m.flying[f] }); ok {
-		m.loaded[f] = true
+		m.loaded[byTime(f)] = true
 		m.memory.loaded(f)
 		m.poll()
 	}
@@ -122,7 +122,7 @@ func (m *backlogModel) look() {
 
 func (m *backlogModel) review() {
 	for f := range m.flying {
-		if m.loaded[f] {
+		if m.loaded[byTime(f)] {
 			m.known[f] = true
 			delete(m.flying, f)
 		}
@@ -144,7 +144,7 @@ func (m *backlogModel) check() {
 		delete(m.queued, f)
 		now, there := m.disk[f.Path]
 		switch {
-		case m.loaded[f]:
+		case m.loaded[byTime(f)]:
 			m.known[f] = true
 		case !there:
 		case now != f:
@@ -181,7 +181,7 @@ func (m *backlogModel) checkBacklog() {
 		addTo(&want, record.Work{File: f})
 	}
 	for f := range m.flying {
-		if !m.loaded[f] {
+		if !m.loaded[byTime(f)] {
 			addTo(&want, record.Work{File: f})
 		}
 	}
@@ -228,7 +228,7 @@ func TestRandomBacklogIsHandedOnAsTheModelSays(t *testing.T) {
 				t.Errorf("%d files wait, and there is room for %d", len(m.queued), m.room())
 			}
 			for _, f := range m.disk {
-				if !m.flying[f] && !m.loaded[f] {
+				if !m.flying[f] && !m.loaded[byTime(f)] {
 					t.Errorf("%s was not handed on", f.Path)
 				}
 			}

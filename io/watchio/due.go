@@ -56,10 +56,10 @@ func (l *poll) candidate(ctx context.Context) (u unfinished, again, ok bool, err
 		if err := l.askAhead(ctx); err != nil {
 			return u, false, false, err
 		}
-		u.file, queued = l.queue.first() // the ledger may be done with the one before
+		return l.candidate(ctx) // the ledger may be done with it
 	}
 	u.state = l.answers[u.file]
-	return u, false, queued, nil
+	return u, false, true, nil
 }
 
 // askAhead asks the ledger about the first file of the queue, and about those after it.
@@ -75,6 +75,9 @@ func (l *poll) askAhead(ctx context.Context) error {
 	ahead := slices.DeleteFunc(l.queue.ahead(n), func(f record.File) bool { _, ok := l.answers[f]; return ok })
 	states, err := lookup(ctx, l.ledger, ahead)
 	if err != nil {
+		return err
+	}
+	if err := l.compare(ctx, ahead, states); err != nil {
 		return err
 	}
 	if l.answers == nil {
@@ -145,7 +148,7 @@ func (l *poll) tellLeft() {
 
 func (l *poll) hand(u unfinished, again bool) due {
 	return due{
-		work: record.Work{File: u.file, Fingerprint: u.state.Fingerprint, Done: u.state.Done},
+		work: record.Work{File: u.file, Fingerprint: u.state.Fingerprint, Done: u.state.Done, Era: l.era},
 		entry: handed{
 			File: u.file, Fingerprint: cmp.Or(u.state.Fingerprint, l.Fingerprint), Emitted: time.Now().UnixMicro(),
 			UnreadableSince: u.state.UnreadableSince,

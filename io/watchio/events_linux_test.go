@@ -156,7 +156,7 @@ func TestWhatWaitsIsLookedAtAgain(t *testing.T) {
 	last := w.mark("zz.csv")
 	w.passTrust()
 	w.fn.Settings.MaxFilesPerTrigger = 3
-	w.poll(failed, record.File{Path: young, Size: 1, Modified: epoch.UnixMicro()}, last)
+	w.poll(failed, versionNow(t, young), last)
 	w.wantListings(names, full)
 }
 

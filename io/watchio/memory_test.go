@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
@@ -52,7 +53,7 @@ func (l memoryLedger) Lookup(ctx context.Context, files []record.File) ([]record
 	}
 	states := make([]record.FileState, len(files))
 	for i, f := range files {
-		states[i] = m.states[f]
+		states[i] = m.states[byTime(f)]
 	}
 	return states, ctx.Err()
 }
@@ -60,7 +61,7 @@ func (l memoryLedger) Lookup(ctx context.Context, files []record.File) ([]record
 func (m *memory) set(f record.File, s record.FileState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.states[f] = s
+	m.states[byTime(f)] = s
 }
 
 func (m *memory) loaded(files ...record.File) {
@@ -80,7 +81,21 @@ func write(t testing.TB, path, content string, age int) record.File {
 	check(t, os.WriteFile(path, []byte(content), 0o644))
 	at := epoch.Add(time.Duration(age) * time.Second)
 	check(t, os.Chtimes(path, at, at))
-	return record.File{Path: path, Size: int64(len(content)), Modified: at.UnixMicro()}
+	return versionNow(t, path)
+}
+
+// byTime is a version without its inode and change time, which a rename changes.
+func byTime(f record.File) record.File {
+	f.Inode, f.Changed = 0, 0
+	return f
+}
+
+// versionNow is the version that a path has.
+func versionNow(t testing.TB, path string) record.File {
+	t.Helper()
+	f, err := files.Current(record.File{Path: path})
+	check(t, err)
+	return f
 }
 
 func check(t testing.TB, err error) {

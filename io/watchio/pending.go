@@ -8,13 +8,14 @@ import (
 )
 
 // Pending returns what List would hand on now, oldest first: the backlog. It
-// reads no file, and leaves nothing behind.
+// leaves nothing behind, and reads only files whose content may have been replaced.
 func Pending[L Ledger](ctx context.Context, pattern string, ledger L, opts ...Option) ([]record.Work, error) {
 	s := newSettings(pattern, opts)
 	poller, err := newPoller(s, ledger)
 	if err != nil {
 		return nil, err
 	}
+	poller.readOnly = true
 	look, err := poller.look(ctx, time.Now())
 	if err != nil {
 		return nil, err

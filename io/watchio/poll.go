@@ -39,6 +39,13 @@ type poller struct {
 	reviewed time.Time
 	patience time.Duration
 
+	// era is the ledger's history that all of this was learned from, and checked is when
+	// that was asked for last.
+	era     int64
+	checked time.Time
+	// readOnly leaves the ledger as it is.
+	readOnly bool
+
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
 }

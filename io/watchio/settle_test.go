@@ -22,7 +22,7 @@ func (l quickLedger) Settled(_ context.Context, files []record.File) ([]bool, er
 	*l.settled++
 	done := make([]bool, len(files))
 	for i, f := range files {
-		done[i] = l.memory.states[f].Status == record.StatusLoaded
+		done[i] = l.memory.states[byTime(f)].Status == record.StatusLoaded
 	}
 	return done, l.memory.err
 }

@@ -125,9 +125,7 @@ func TestTroubleIsReportedOnceAndTheRestGoesOn(t *testing.T) {
 			c.mend(t, dir)
 			var files []record.File
 			for _, name := range c.after {
-				info, err := os.Stat(filepath.Join(dir, name))
-				check(t, err)
-				files = append(files, record.File{Path: filepath.Join(dir, name), Size: info.Size(), Modified: info.ModTime().UnixMicro()})
+				files = append(files, versionNow(t, filepath.Join(dir, name)))
 			}
 			w.want(files...)
 			logged.want(t, "INFO Can be read again, or is gone "+path)

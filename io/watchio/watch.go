@@ -140,7 +140,7 @@ func (fn *watchFn[L]) wait(now time.Time) time.Duration {
 	if fn.arrived() || p.more() {
 		return 0
 	}
-	pause := p.waiting.rest(now, fn.pause(now))
+	pause := min(p.waiting.rest(now, fn.pause(now)), fn.historyRest(now))
 	if p.queue.len() > 0 { // and there is no room
 		pause = min(pause, p.reviewRest(now))
 	}
@@ -209,6 +209,11 @@ func (fn *watchFn[L]) trigger(ctx context.Context, control *runctl.Control, rt *
 // found out.
 func (fn *watchFn[L]) look(ctx context.Context, rt *tracker) (*poll, error) {
 	now := time.Now()
+	if fn.pollDue(now) || fn.historyRest(now) == 0 {
+		if err := fn.checkHistory(ctx, now); err != nil {
+			return nil, err
+		}
+	}
 	poll := fn.pollDue(now)
 	fn.seen = rt.poll(now)
 	fn.inFlight.poll(fn.seen)
