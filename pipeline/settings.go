@@ -80,6 +80,12 @@ type PostgresSettings struct {
 	// RetryFor bounds how long one piece of work is retried while the database
 	// is in trouble; 0 means until the run is stopped.
 	RetryFor Duration
+	// AllowUnlogged lets rows be loaded into a table that PostgreSQL empties after
+	// a crash.
+	AllowUnlogged bool
+	// MaxRejectedFiles is how many files in a row, of ten or more records that
+	// PostgreSQL has all rejected, end the run; 0 is no bound.
+	MaxRejectedFiles int
 	// URL names the database where the environment names none. It may hold a
 	// password and is not for logs.
 	URL string
@@ -100,10 +106,14 @@ func (s *PostgresSettings) inOrder() bool {
 
 // sink are the options of Load that the settings give.
 func (s *PostgresSettings) sink() []postgresio.Option {
-	if s.InsertMode != InsertModeUpsert {
-		return nil
+	options := []postgresio.Option{postgresio.WithMaxRejectedFiles(s.MaxRejectedFiles)}
+	if s.AllowUnlogged {
+		options = append(options, postgresio.WithUnlogged())
 	}
-	return []postgresio.Option{postgresio.WithUpsert(postgresio.Upsert{Columns: s.UpdateColumns, Version: s.VersionColumn})}
+	if s.InsertMode == InsertModeUpsert {
+		options = append(options, postgresio.WithUpsert(postgresio.Upsert{Columns: s.UpdateColumns, Version: s.VersionColumn}))
+	}
+	return options
 }
 
 // Duration is a time.Duration that a settings file writes as "10 seconds",
@@ -128,7 +138,7 @@ func DefaultSettings() Settings {
 			CheckpointPath: "data/checkpoint", CheckpointInterval: Duration(10 * time.Second),
 		},
 		CSV:      csvio.DefaultDialect(),
-		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert},
+		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert, MaxRejectedFiles: postgresio.DefaultMaxRejectedFiles},
 	}
 }
 

@@ -75,6 +75,8 @@ func (s *Settings) sections() []settingsSection {
 			{"update_columns", textsSetting(&s.Postgres.UpdateColumns, nil)},
 			{"version_column", textSetting(&s.Postgres.VersionColumn, nil)},
 			{"retry_for", durationSetting(&s.Postgres.RetryFor)},
+			{"allow_unlogged", boolSetting(&s.Postgres.AllowUnlogged)},
+			{"max_rejected_files", limitSetting(&s.Postgres.MaxRejectedFiles)},
 			{"url", urlSetting(&s.Postgres.URL)},
 		}},
 	}

@@ -56,7 +56,7 @@ func TestSettingsFromAFile(t *testing.T) {
 generator: {output_path: out, batch_size: 1, interval_seconds: 2}
 streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, checkpoint_path: cp, checkpoint_interval: 1 min}
 validation: {future_tolerance: 5 minutes}
-postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, event_timestamp], version_column: event_timestamp, retry_for: 1h30m, url: "postgres://u:p@h/d"}
+postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, event_timestamp], version_column: event_timestamp, retry_for: 1h30m, allow_unlogged: true, max_rejected_files: 0, url: "postgres://u:p@h/d"}
 `, func(s *Settings) {
 			*s = Settings{
 				Generator: GeneratorSettings{"out", 1, Duration(2 * time.Second)},
@@ -66,7 +66,10 @@ postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, even
 					MaxFilesPerTrigger: 1_000_000_000, IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
 				},
 				Validation: ValidationSettings{Duration(5 * time.Minute)},
-				Postgres:   PostgresSettings{"shop.events", "upsert", []string{"price", "event_timestamp"}, "event_timestamp", Duration(90 * time.Minute), "postgres://u:p@h/d"},
+				Postgres: PostgresSettings{
+					Table: "shop.events", InsertMode: "upsert", UpdateColumns: []string{"price", "event_timestamp"}, VersionColumn: "event_timestamp",
+					RetryFor: Duration(90 * time.Minute), AllowUnlogged: true, URL: "postgres://u:p@h/d",
+				},
 			}
 		}},
 	} {
@@ -135,8 +138,9 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5 without quotes, which YAML does not take for a text; allowed is " + allowedText + `: write "5", with the quotes`}},
 		{"empty text", "generator:\n  output_path: ' '\n", []string{`f:2: generator.output_path: found " "; allowed is ` + allowedText}},
 		{"mapping for text", "postgres:\n  table:\n    name: x\n", []string{"f:3: postgres.table: found a mapping; allowed is " + allowedText}},
-		{"text for a section", "postgres: url\n", []string{`f:1: postgres: found "url"; allowed are the keys table, insert_mode, update_columns, version_column, retry_for, url`}},
+		{"text for a section", "postgres: url\n", []string{`f:1: postgres: found "url"; allowed are the keys table, insert_mode, update_columns, version_column, retry_for, allow_unlogged, max_rejected_files, url`}},
 		{"list for the whole", "- a\n", []string{"f:1: found a list; allowed are the keys generator, streaming, csv, validation, postgres"}},
+		{"less than no limit", "postgres:\n  max_rejected_files: -1\n", []string{"f:2: postgres.max_rejected_files: found -1; allowed is " + allowedLimit}},
 		{"other mode", "postgres:\n  insert_mode: merge\n", []string{`f:2: postgres.insert_mode: found "merge"; allowed are insert and upsert`}},
 		{"a version without upserts", "postgres:\n  version_column: price\n", []string{"f:2: postgres.version_column: is for upserts; allowed with insert_mode: upsert"}},
 		{"columns without upserts", "postgres:\n  insert_mode: insert\n  update_columns: price\n", []string{"f:3: postgres.update_columns: is for upserts; allowed with insert_mode: upsert"}},

@@ -21,6 +21,7 @@ const (
 	maxDuration = 10 * 365 * 24 * time.Hour
 
 	allowedCount    = "a whole number from 1 to 1000000000"
+	allowedLimit    = "a whole number from 0, which is no limit, to 1000000000"
 	allowedSeconds  = "a number of seconds from 0 to 315360000"
 	allowedDuration = "a time from 0 to ten years with its unit, as in " + exampleDurations
 	allowedText     = "a text that is not empty"
@@ -189,11 +190,16 @@ func hidden(s string) string {
 	return "(set, not shown)"
 }
 
-func countSetting(to *int) settingsValue {
+func countSetting(to *int) settingsValue { return wholeSetting(to, 1, allowedCount) }
+
+// limitSetting takes a count; 0 is no limit.
+func limitSetting(to *int) settingsValue { return wholeSetting(to, 0, allowedLimit) }
+
+func wholeSetting(to *int, least int64, allowed string) settingsValue {
 	set := func(n *yaml.Node) error {
 		var v int64
-		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < 1 || v > maxCount {
-			return unlike(n, allowedCount)
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&v) != nil || v < least || v > maxCount {
+			return unlike(n, allowed)
 		}
 		*to = int(v)
 		return nil

@@ -52,12 +52,18 @@ func (e *engine) load(b *batch, room *workspace) error {
 	var result *loadResult
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, fmt.Sprintf("loading %d rows into %s", b.rows, e.table.name), func(ctx context.Context) error {
 		b.tries++
+		if b.tries > 1 {
+			if err := keys.wait(ctx, 0); err != nil {
+				return err
+			}
+		}
 		era := e.currentEra()
-		err := e.try(ctx, b, keys, room, era, start, &result)
+		err := e.inShape(ctx, func() error { return e.try(ctx, b, keys, room, era, start, &result) })
 		if isMissingEntry(err) {
 			e.lineage.entryMissing(ctx, era)
 			return errHistoryChanged
 		}
+		b.raised.note(err)
 		return err
 	})
 	if err != nil {
@@ -66,6 +72,7 @@ func (e *engine) load(b *batch, room *workspace) error {
 	committed = true
 	e.presumption.loads(keys.sorted, result.surprised)
 	e.totals.add(e, result, time.Since(start))
+	e.countRejected(b, result)
 	return nil
 }
 
@@ -76,11 +83,6 @@ const rollbackBound = 5 * time.Second
 // try makes one attempt. result is set before COMMIT is sent: when its reply
 // is lost, the next attempt finds the load in the ledger and result holds.
 func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *workspace, era int64, start time.Time, result **loadResult) error {
-	if b.tries > 1 {
-		if err := keys.wait(ctx, 0); err != nil {
-			return err
-		}
-	}
 	pooled, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -112,6 +114,9 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return errHistoryChanged
 	}
 	if err := e.inOrder(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.confirmShape(ctx); err != nil {
 		return err
 	}
 	missing, err := a.claim(ctx, tx)
@@ -160,6 +165,9 @@ func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
 	if err := a.loadRows(ctx); err != nil {
 		return err
 	}
+	if err := a.checkRaised(); err != nil {
+		return err
+	}
 	if err := a.writeDeadLetters(ctx, tx); err != nil {
 		return err
 	}
@@ -205,6 +213,9 @@ func (a *attempt) result() *loadResult {
 		}
 	}
 	r.touched = int64(len(touched))
+	if n := len(a.rejected); n > 0 {
+		r.rejection = rejectionFault(a.rejected[n-1].reason, a.e.table.relation).Message
+	}
 	return r
 }
 

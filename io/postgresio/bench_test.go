@@ -99,7 +99,7 @@ func benchSink(b *testing.B, opts ...Option) *loadFn[event] {
 	if err := Migrate(context.Background(), db, eventTable); err != nil {
 		b.Fatal(err)
 	}
-	opts = append(opts, WithRun(uuid.NewString()), WithDatabase(db), WithFlush(50_000, time.Hour))
+	opts = append(opts, WithRun(uuid.NewString()), WithDatabase(db), WithFlush(50_000, time.Hour), WithMaxRejectedFiles(0))
 	fn := &loadFn[event]{Options: newLoadOptions("events", opts)}
 	if err := fn.Setup(context.Background()); err != nil {
 		b.Fatal(err)

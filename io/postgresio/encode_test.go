@@ -190,7 +190,7 @@ func storeField(w *world, table string, id int64, value any, staged bool) error 
 	if err != nil {
 		return err
 	}
-	target, err := inspect(ctx, w.pool, table, nil, nil, fields)
+	target, err := inspect(ctx, w.pool, loadOptions{Table: table}, fields)
 	if err != nil {
 		return err
 	}

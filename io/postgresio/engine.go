@@ -33,6 +33,11 @@ type engine struct {
 	columns     []string // of the tuples, in order; set once
 	order       orderLock
 	lineage     *lineage
+	fields      []field
+	// shaping is read-locked while a batch is loaded, and locked while the table's
+	// shape is replaced.
+	shaping  sync.RWMutex
+	rejected rejectedFiles
 
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -128,12 +133,12 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), keys: newKeysInFlight(),
+	e := &engine{opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight(),
 		lineage: lineageOf(opts.Run, opts.Database)}
 	e.changed, e.closing = sync.NewCond(&e.mu), make(chan struct{})
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {
-		e.table, err = inspect(ctx, pool, opts.Table, opts.KeyColumns, opts.Upsert, fields)
+		e.table, err = inspect(ctx, pool, opts, fields)
 		return err
 	})
 	if err != nil {

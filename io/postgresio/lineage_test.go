@@ -187,7 +187,7 @@ func TestMigrationKeepsNamesWithBackslashes(t *testing.T) {
 		w.exec("insert into cartstream.files (file_id, table_name, file_name, file_size, file_modified, seen_modified, fingerprint) values (md5($1)::uuid, 't', $2, 0, now(), now(), 'f')",
 			fmt.Sprint(i), strings.ReplaceAll(FileName(path), `\x5C`, `\`))
 	}
-	step, err := migrations.ReadFile("migrations/008_file_names.sql")
+	step, err := migrations.ReadFile("migrations/009_file_names.sql")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,8 @@ const (
 	DefaultFlushRecords = 50_000
 	DefaultFlushBytes   = 16 << 20
 	DefaultFlushAge     = 50 * time.Millisecond
+
+	DefaultMaxRejectedFiles = 3
 )
 
 // maxBatchUnits bounds the ledger's part of a transaction: a batch of tiny
@@ -48,6 +50,11 @@ type loadOptions struct {
 	FlushBytes   int
 	FlushAge     time.Duration
 	RetryFor     time.Duration
+	// AllowUnlogged lets tables be loaded that a crash of the server empties.
+	AllowUnlogged bool
+	// MaxRejectedFiles is how many files in a row may be rejected by PostgreSQL,
+	// record by record, before the run ends; 0 is no bound.
+	MaxRejectedFiles int
 }
 
 // Option configures Load.
@@ -82,6 +89,14 @@ func WithFlush(records int, age time.Duration) Option {
 // trouble; 0, the default, is until the run is stopped.
 func WithRetryFor(d time.Duration) Option { return func(o *loadOptions) { o.RetryFor = d } }
 
+// WithUnlogged allows a table that PostgreSQL empties after a crash, although
+// the ledger would still call its files loaded.
+func WithUnlogged() Option { return func(o *loadOptions) { o.AllowUnlogged = true } }
+
+// WithMaxRejectedFiles sets how many files in a row, of ten or more records that
+// PostgreSQL has all rejected, end the run; 0 is no bound.
+func WithMaxRejectedFiles(n int) Option { return func(o *loadOptions) { o.MaxRejectedFiles = n } }
+
 // Load writes records into a table, exactly once: a PCollection of
 // *record.Record[T] whose ranges come whole and in order, as csvio.Read emits
 // them. Rows, dead letters and the ledger's entries of a range are committed in
@@ -103,6 +118,7 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	o := loadOptions{
 		Table: table, Connections: DefaultConnections,
 		FlushRecords: DefaultFlushRecords, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
+		MaxRejectedFiles: DefaultMaxRejectedFiles,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -112,6 +128,9 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	}
 	if o.Connections < 1 || o.FlushRecords < 1 {
 		panic("postgresio.Load: connections and flush records must be 1 or more")
+	}
+	if o.MaxRejectedFiles < 0 {
+		panic("postgresio.Load: the rejected files that end the run must be 0 or more")
 	}
 	return o
 }
@@ -159,7 +178,7 @@ func (fn *loadFn[T]) open() error {
 	if fn.engine, err = acquireEngine(fn.Options, fields); err != nil {
 		return err
 	}
-	fn.encoder, err = newRowEncoder(fields, fn.engine.table, pgtype.NewMap())
+	fn.encoder, err = newRowEncoder(fields, fn.engine.target(), pgtype.NewMap())
 	return err
 }
 

@@ -50,6 +50,9 @@ func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) err
 	if err != nil {
 		return err
 	}
+	if err := keepVersionPublished(ctx, conn); err != nil {
+		return err
+	}
 	migrator.OnStart = func(sequence int32, name, _, _ string) {
 		slog.InfoContext(ctx, "Migrating the schema cartstream", "step", sequence, "name", name)
 	}
@@ -76,6 +79,18 @@ func migrateLocked(ctx context.Context, conn *pgx.Conn, statements []string) err
 		}
 	}
 	return nil
+}
+
+// keepVersionPublished gives the migrator's own table a primary key where it
+// has none: otherwise a publication FOR ALL TABLES refuses its updates.
+func keepVersionPublished(ctx context.Context, conn *pgx.Conn) error {
+	var has bool
+	err := conn.QueryRow(ctx, "select exists (select from pg_index where indrelid = 'cartstream.schema_version'::regclass and indisprimary)").Scan(&has)
+	if err != nil || has {
+		return err
+	}
+	_, err = conn.Exec(ctx, "alter table cartstream.schema_version add primary key (version)")
+	return err
 }
 
 // refuseNewer refuses a ledger that a later version of this program has

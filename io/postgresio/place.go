@@ -41,7 +41,7 @@ func (a *attempt) copyFresh(ctx context.Context, rows []*row) (done bool, err er
 		return true, nil
 	}
 	err = a.inSavepoint(ctx, func() error { return a.copyRows(ctx, rows) })
-	if _, isRow := isRowFault(err); isRow || errors.Is(err, errSwallowed) {
+	if _, isRow := a.rowFault(err); isRow || errors.Is(err, errSwallowed) {
 		return false, nil
 	}
 	return err == nil, err
@@ -72,7 +72,7 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way, sql 
 		for _, r := range chunk {
 			r.outcome = pending
 		}
-		reason, isRow := isRowFault(err)
+		reason, isRow := a.rowFault(err)
 		switch {
 		case !staged && (errors.Is(err, errSwallowed) || isRow && reason.Code == uniqueViolation):
 			staged = true
@@ -155,7 +155,7 @@ func (a *attempt) copyRows(ctx context.Context, rows []*row) error {
 // can't even compare is narrowed down; INSERT will tell what is wrong with it.
 func (a *attempt) look(ctx context.Context, groups []*group) error {
 	err := a.inSavepoint(ctx, func() error { return a.lookup(ctx, groups) })
-	if _, isRow := isRowFault(err); !isRow {
+	if _, isRow := a.rowFault(err); !isRow {
 		return err
 	}
 	if len(groups) == 1 {

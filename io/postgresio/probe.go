@@ -45,14 +45,14 @@ func (a *attempt) tryEach(ctx context.Context, rows []*row, sql statement) error
 		return errors.Join(err, p.Close())
 	}
 	for _, r := range rows {
-		reason, err := nextOf(p)
+		reason, err := a.nextOf(p)
 		if err != nil {
 			return errors.Join(err, p.Close())
 		}
 		if reason != nil {
 			a.reject(r, reason)
 		}
-		if _, err := nextOf(p); err != nil { // of the rollback
+		if _, err := a.nextOf(p); err != nil { // of the rollback
 			return errors.Join(err, p.Close())
 		}
 	}
@@ -61,13 +61,13 @@ func (a *attempt) tryEach(ctx context.Context, rows []*row, sql statement) error
 
 // nextOf reads the result of the next statement of a pipeline, up to its sync:
 // what was wrong with its row, if anything, or any other error.
-func nextOf(p *pgconn.Pipeline) (reason *pgconn.PgError, err error) {
+func (a *attempt) nextOf(p *pgconn.Pipeline) (reason *pgconn.PgError, err error) {
 	for {
 		result, err := p.GetResults()
 		if reader, ok := result.(*pgconn.ResultReader); ok && err == nil {
 			_, err = reader.Close()
 		}
-		if fault, isRow := isRowFault(err); isRow {
+		if fault, isRow := a.rowFault(err); isRow {
 			reason = fault
 		} else if err != nil {
 			return nil, err

@@ -26,6 +26,8 @@ type table struct {
 	candidates []keyCandidate
 	key        tableKey
 	rule       mergeRule
+	shape      shape
+	kind       kind
 }
 
 // column is a column of the target.
@@ -40,6 +42,8 @@ type column struct {
 	typeName string
 	// exactName has length and precision, for types that round what is stored.
 	exactName string
+	// declared is the type as the table's DDL has it.
+	declared string
 	// generated columns can't be written; required ones must be.
 	generated, required bool
 	// primary tells that the column is of the primary key.
@@ -109,6 +113,7 @@ select a.attname, a.atttypid,
 		else t.oid end::oid,
 	format_type(a.atttypid, -1),
 	format_type(a.atttypid, case when t.typcategory not in ('S', 'E') then a.atttypmod else -1 end),
+	format_type(a.atttypid, a.atttypmod),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
@@ -135,20 +140,23 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// inspect reads the catalog and matches the fields with it. keyColumns may be
-// empty: then the key is the primary key, or another one that the fields write.
-func inspect(ctx context.Context, db querier, name string, keyColumns []string, upsert *Upsert, fields []field) (*table, error) {
-	t, err := findTable(ctx, db, name, keyColumns, fields)
+// inspect reads the catalog and matches the fields with it. Without key columns,
+// the key is the primary key, or another one that the fields write.
+func inspect(ctx context.Context, db querier, o loadOptions, fields []field) (*table, error) {
+	t, err := findTable(ctx, db, o.Table, o.KeyColumns, fields)
 	if err != nil {
 		return nil, err
 	}
-	err = t.match(fields, keyColumns, upsert)
+	if err := t.checkKind(o.AllowUnlogged); err != nil {
+		return nil, err
+	}
+	err = t.match(fields, o.KeyColumns, o.Upsert)
 	return t, err
 }
 
 // relationKinds names what can stand where a table should: pg_class.relkind.
 var relationKinds = map[string]string{
-	"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence", "c": "a type", "i": "an index", "I": "an index",
+	"v": "a view", "m": "a materialized view", "S": "a sequence", "c": "a type", "i": "an index", "I": "an index",
 }
 
 // findTable reads what the catalog has of a table.
@@ -157,29 +165,10 @@ func findTable(ctx context.Context, db querier, name string, keyColumns []string
 	if err != nil {
 		return nil, err
 	}
-	var oid uint32
-	var schema, relation, kind string
-	err = db.QueryRow(ctx, `select c.oid, n.nspname, c.relname, c.relkind::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.oid = to_regclass($1)`, id.Sanitize()).Scan(&oid, &schema, &relation, &kind)
-	if errors.Is(err, pgx.ErrNoRows) {
+	t, err := readTable(ctx, db, name)
+	if errors.Is(err, errNoTable) {
 		return nil, missingTable(ctx, db, id, fields, keyColumns)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if kind != "r" && kind != "p" {
-		return nil, fmt.Errorf("%s is %s, no table; rows can be loaded into tables and partitioned tables", id.Sanitize(), relationKinds[kind])
-	}
-	t := &table{name: schema + "." + relation, quoted: pgx.Identifier{schema, relation}.Sanitize(), relation: relation}
-	rows, _ := db.Query(ctx, columnsSQL, oid)
-	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
-	})
-	if err != nil {
-		return nil, err
-	}
-	t.candidates, err = keysOf(ctx, db, oid)
 	return t, err
 }
 
@@ -326,8 +315,14 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 		if err != nil {
 			return err
 		}
+		if err := t.checkKind(o.AllowUnlogged); err != nil {
+			return err
+		}
 		unfit := t.match(fields, o.KeyColumns, o.Upsert)
 		_, mistyped := fieldEncoders(fields, t, pgtype.NewMap())
-		return errors.Join(unfit, mistyped, t.checkUnwritten(fields))
+		if err := errors.Join(unfit, mistyped, t.checkUnwritten(fields)); err != nil {
+			return err
+		}
+		return t.checkUpdates(ctx, pool)
 	})
 }

@@ -53,7 +53,7 @@ group by c.oid, f.files, f.size`
 // lost rows since the last check. Files stay loaded all the same: tables are replaced
 // and truncated on purpose too. It returns what it found.
 func (e *engine) checkTarget(ctx context.Context) (now targetState, err error) {
-	err = retry(ctx, e.pool, e.opts.RetryFor, "checking "+e.table.name, func(ctx context.Context) error {
+	err = retry(ctx, e.pool, e.opts.RetryFor, "checking "+e.target().name, func(ctx context.Context) error {
 		before, known, err := e.storedTarget(ctx)
 		if err != nil {
 			return err
@@ -65,10 +65,10 @@ func (e *engine) checkTarget(ctx context.Context) (now targetState, err error) {
 		switch {
 		case known && before.oid != now.oid:
 			slog.WarnContext(ctx, "This is not the table that was loaded: it was dropped and created again, or renamed. "+notReloaded,
-				"table", e.table.name, "oid", now.oid, "oid_before", before.oid)
+				"table", e.target().name, "oid", now.oid, "oid_before", before.oid)
 		case known && lost > 0:
 			slog.WarnContext(ctx, "This is not the table that was loaded: it has fewer rows than before, as after TRUNCATE or DELETE. "+notReloaded,
-				"table", e.table.name, "missing_rows", lost)
+				"table", e.target().name, "missing_rows", lost)
 		}
 		if known && before == now {
 			return nil
@@ -90,7 +90,7 @@ func (e *engine) countTarget(ctx context.Context, before targetState) (now targe
 			return err
 		}
 		var size, estimate, inserted int64
-		if err := tx.QueryRow(ctx, targetStateSQL, e.table.quoted, e.table.name).Scan(&now.oid, &now.files, &size, &estimate, &inserted); err != nil {
+		if err := tx.QueryRow(ctx, targetStateSQL, e.target().quoted, e.target().name).Scan(&now.oid, &now.files, &size, &estimate, &inserted); err != nil {
 			return err
 		}
 		now.missing = before.missing
@@ -98,7 +98,7 @@ func (e *engine) countTarget(ctx context.Context, before targetState) (now targe
 			return nil
 		}
 		var rows int64
-		if err := tx.QueryRow(ctx, "select count(*) from "+e.table.quoted).Scan(&rows); err != nil {
+		if err := tx.QueryRow(ctx, "select count(*) from "+e.target().quoted).Scan(&rows); err != nil {
 			return err
 		}
 		now.missing = inserted - rows
@@ -118,7 +118,7 @@ func isTimeout(err error) bool {
 
 // storedTarget returns what the ledger has; known is false where it has nothing.
 func (e *engine) storedTarget(ctx context.Context) (s targetState, known bool, err error) {
-	err = e.pool.QueryRow(ctx, "select table_oid, files, missing_rows from cartstream.target_tables where table_name = $1", e.table.name).
+	err = e.pool.QueryRow(ctx, "select table_oid, files, missing_rows from cartstream.target_tables where table_name = $1", e.target().name).
 		Scan(&s.oid, &s.files, &s.missing)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, false, nil
@@ -129,7 +129,7 @@ func (e *engine) storedTarget(ctx context.Context) (s targetState, known bool, e
 func (e *engine) storeTarget(ctx context.Context, s targetState) error {
 	_, err := e.pool.Exec(ctx, `insert into cartstream.target_tables (table_name, table_oid, files, missing_rows) values ($1, $2, $3, $4)
 		on conflict (table_name) do update set table_oid = $2, files = $3, missing_rows = $4, counted_at = clock_timestamp()`,
-		e.table.name, s.oid, s.files, s.missing)
+		e.target().name, s.oid, s.files, s.missing)
 	return err
 }
 
@@ -144,7 +144,7 @@ func (e *engine) watchTarget() {
 		if e.targetReplaced(ctx, last) {
 			now, err := e.checkTarget(ctx)
 			if err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "Cannot check the target table", "table", e.table.name, "error", SafeError(err))
+				slog.WarnContext(ctx, "Cannot check the target table", "table", e.target().name, "error", SafeError(err))
 			}
 			last = now
 		}
@@ -166,6 +166,6 @@ func (e *engine) targetReplaced(ctx context.Context, last targetState) bool {
 	}
 	var now targetState
 	var ignored int64
-	err := e.pool.QueryRow(ctx, targetStateSQL, e.table.quoted, "").Scan(&now.oid, &now.files, &ignored, &ignored, &ignored)
+	err := e.pool.QueryRow(ctx, targetStateSQL, e.target().quoted, "").Scan(&now.oid, &now.files, &ignored, &ignored, &ignored)
 	return err == nil && (now.oid != last.oid || now.files != last.files)
 }

@@ -33,6 +33,8 @@ type loadResult struct {
 	bytes, lost        int64
 	failed, unreadable []*unit
 	hopeless           []*hopeless
+	// rejection is PostgreSQL's reason for the last row that it rejected.
+	rejection string
 	// surprised tells that the table had keys that the run does not remember.
 	surprised bool
 }
@@ -95,7 +97,7 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	e.control.Off(int64(len(r.failed)), r.lost)
 	if r.ranges > 0 {
 		slog.Info(fmt.Sprintf("Batch %d: Processed %d records, inserted %d in %.2fs", batch, r.records, r.inserted, took.Seconds()),
-			append(e.table.rule.terms(r.updated, r.stale), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)
+			append(upsertTerms(e.opts.Upsert, r), "duplicates", r.duplicates, "dead_letters", r.dead, "files", r.touched, "table", e.table.name)...)
 	}
 	for _, h := range r.hopeless {
 		h.warn()
@@ -108,10 +110,10 @@ func (t *totals) add(e *engine, r *loadResult, took time.Duration) {
 	}
 }
 
-// terms are what a log line tells of upserts.
-func (m *mergeRule) terms(updated, stale int64) []any {
-	if !m.upsert {
+// upsertTerms are what a log line tells of upserts.
+func upsertTerms(u *Upsert, r *loadResult) []any {
+	if u == nil {
 		return nil
 	}
-	return []any{"updated", updated, "stale", stale}
+	return []any{"updated", r.updated, "stale", r.stale}
 }

@@ -100,6 +100,8 @@ type batch struct {
 	bytes  int
 	// tries counts the attempts to load it.
 	tries int
+	// raised are the latest errors of these, if triggers raised them.
+	raised raisedErrors
 	// rows are the records that are to become rows; the others are dead letters.
 	rows, records int
 }

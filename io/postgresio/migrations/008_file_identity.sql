@@ -4,9 +4,10 @@
 drop view cartstream.load_history;
 
 alter table cartstream.files rename column file_id to begun_order;
-alter table cartstream.files drop constraint files_pkey;
 alter table cartstream.files add column file_id uuid;
 update cartstream.files set file_id = md5(random()::text || clock_timestamp()::text || begun_order::text)::uuid;
+-- Only now: a publication FOR ALL TABLES refuses updates without a primary key.
+alter table cartstream.files drop constraint files_pkey;
 alter table cartstream.files add primary key (file_id);
 create unique index files_begun_order on cartstream.files (begun_order);
 
