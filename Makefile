@@ -48,9 +48,9 @@ test-runners: ## the tests on job servers of Flink and Spark, where there is Jav
 test-short: ## the quick tests only, without lint and race detector
 	go test -short ./...
 
-chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), and PostgreSQL for OUTAGES; verify
-	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_OUTAGES="$(or $(OUTAGES),60s 5m)" \
-		go test -tags e2e -timeout 120m -run '^(TestChaos|TestOutages)$$' -v ./cmd/cartstream
+chaos: ## kill the pipeline at random moments, KILLS times on each runner (200), PostgreSQL for OUTAGES, and have FAILOVERS (30); verify
+	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_OUTAGES="$(or $(OUTAGES),60s 5m)" CHAOS_FAILOVERS=$(or $(FAILOVERS),30) \
+		go test -tags 'e2e runners' -timeout 120m -run '^(TestChaos|TestOutages|TestFailovers|TestFlinkFailovers)$$' -v ./cmd/cartstream
 
 soak: ## everything for SOAK (30m) at 20,000 events a second with faults; what it holds must not grow
 	SOAK=$(or $(SOAK),30m) go test -tags e2e -timeout 180m -run '^TestSoak$$' -v ./cmd/cartstream

@@ -15,17 +15,19 @@ import (
 	"github.com/cartstream/cartstream/generator"
 )
 
-// chaosKills is how often TestChaos kills; `make chaos` asks for more.
-func chaosKills(t *testing.T) int {
-	text := os.Getenv("CHAOS_KILLS")
+// numberFrom is the number in an environment variable, by which `make chaos`
+// asks for more than `make test`.
+func numberFrom(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
 	if text == "" {
-		return 25
+		return otherwise
 	}
-	kills, err := strconv.Atoi(text)
-	if err != nil || kills < 1 {
-		t.Fatalf("CHAOS_KILLS is %q, allowed are whole numbers from 1", text)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is %q, allowed are whole numbers from 1", variable, text)
 	}
-	return kills
+	return n
 }
 
 // The pipeline is killed at random moments, again and again, while files keep
@@ -41,7 +43,7 @@ func TestChaos(t *testing.T) {
 		{"two at once", []string{"direct", "prism"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			kills := chaosKills(t)
+			kills := numberFrom(t, "CHAOS_KILLS", 25)
 			x := newChaos(t, kills)
 			processes := make([]*process, len(c.runners))
 			for killed := 0; killed < kills; {
@@ -94,8 +96,8 @@ func newChaos(t *testing.T, kills int) *chaos {
 	x := &chaos{scene: newScene(t), Rand: rand.New(rand.NewPCG(seed, 0))}
 	x.quick()
 	x.run(exitDone, "migrate")
-	large := x.make("in", "2026-01-01T00:00:00Z", max(500_000, 40_000*kills), 250_000)
-	small := x.make("to-come", "2026-02-01T00:00:00Z", 4_000*kills, 500)
+	large := x.make("in", "2026-01-01T00:00:00Z", x.Uint64(), max(500_000, 40_000*kills), 250_000)
+	small := x.make("to-come", "2026-02-01T00:00:00Z", x.Uint64(), 4_000*kills, 500)
 	for _, f := range small.Files {
 		x.small = append(x.small, f.Name)
 	}
@@ -104,15 +106,15 @@ func newChaos(t *testing.T, kills int) *chaos {
 }
 
 // make has the generator write files with faults of all kinds.
-func (x *chaos) make(folder, start string, events, batch int) generator.Manifest {
-	x.Helper()
-	name := x.path(folder + ".json")
-	x.run(exitDone, "generate", "--output", folder, "--interval", "0", "--seed", fmt.Sprint(x.Uint64()|1), "--start", start,
+func (s *scene) make(folder, start string, seed uint64, events, batch int) generator.Manifest {
+	s.Helper()
+	name := s.path(folder + ".json")
+	s.run(exitDone, "generate", "--output", folder, "--interval", "0", "--seed", fmt.Sprint(seed|1), "--start", start,
 		"--count", fmt.Sprint(events), "--batch-size", fmt.Sprint(batch), "--manifest", name,
 		"--duplicate-rate", "0.02", "--invalid-rate", "0.01", "--corrupt-rate", "0.01", "--future-rate", "0.005")
 	m, err := generator.ReadManifest(name)
 	if err != nil {
-		x.Fatal(err)
+		s.Fatal(err)
 	}
 	return m
 }
@@ -132,14 +134,15 @@ func merge(a, b generator.Manifest) generator.Manifest {
 	return a
 }
 
-func (x *chaos) keep(m generator.Manifest) {
-	x.Helper()
+// keep writes manifest.json.
+func (s *scene) keep(m generator.Manifest) {
+	s.Helper()
 	text, err := json.Marshal(m)
 	if err == nil {
-		err = os.WriteFile(x.path("manifest.json"), text, 0o644)
+		err = os.WriteFile(s.path("manifest.json"), text, 0o644)
 	}
 	if err != nil {
-		x.Fatal(err)
+		s.Fatal(err)
 	}
 }
 

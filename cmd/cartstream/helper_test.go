@@ -41,7 +41,7 @@ func (w withProgram) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	cartstream = filepath.Join(dir, "cartstream")
-	build := exec.Command("go", "build", "-o", cartstream, ".")
+	build := exec.Command("go", "build", "-tags", "e2e", "-o", cartstream, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
 		return 1
@@ -80,6 +80,9 @@ func onEachRunner(t *testing.T, test func(t *testing.T, runner string)) {
 		t.Run(runner, func(t *testing.T) { test(t, runner) })
 	}
 }
+
+// checksOften has the processes check every second what they check every minute.
+func (s *scene) checksOften() { s.environment = append(s.environment, "E2E_RECHECK=1s") }
 
 // path is that of a file in the scene's folder.
 func (s *scene) path(name string) string { return filepath.Join(s.dir, name) }

@@ -23,7 +23,7 @@ func (s *scene) gate(batches int) (release func()) {
 			if (select count(*) from cartstream.loads) >= %d then perform pg_advisory_xact_lock_shared(1); end if;
 			return null;
 		end $$`, batches))
-	s.query(`create trigger hold before insert on user_events for each statement execute function hold()`)
+	s.query(`create trigger hold before insert or update on user_events for each statement execute function hold()`)
 	conn, err := pgx.Connect(s.Context(), s.url)
 	if err == nil {
 		_, err = conn.Exec(s.Context(), `select pg_advisory_lock(1)`)

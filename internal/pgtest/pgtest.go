@@ -110,14 +110,17 @@ func Server(t testing.TB) *embeddedpg.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopBound)
-		defer cancel()
-		if err := s.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { stop(t, s) })
 	return s
+}
+
+func stop(t testing.TB, s *embeddedpg.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), stopBound)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 func serverURL() (string, error) {
@@ -136,12 +139,17 @@ func serverURL() (string, error) {
 func start(synchronousCommit string) (*embeddedpg.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startBound)
 	defer cancel()
-	return embeddedpg.Start(ctx, embeddedpg.Options{
-		Parameters: map[string]string{
-			"fsync": "off", "synchronous_commit": synchronousCommit, "full_page_writes": "off", "max_connections": "100",
-		},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	return embeddedpg.Start(ctx, embeddedpg.Options{Parameters: serverParameters(synchronousCommit), Log: warnings()})
+}
+
+func serverParameters(synchronousCommit string) map[string]string {
+	return map[string]string{
+		"fsync": "off", "synchronous_commit": synchronousCommit, "full_page_writes": "off", "max_connections": "100",
+	}
+}
+
+func warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func run(t testing.TB, server, sql string) {
