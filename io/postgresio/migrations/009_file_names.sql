@@ -3,11 +3,11 @@
 -- now such a path was written as it is. Bytes below 80 are UTF-8 and were never
 -- escaped, so these names came from backslashes.
 update cartstream.files
-set file_name = regexp_replace(file_name, '\\(x[0-7][0-9A-F])', '\\x5C\1', 'g')
-where file_name ~ '\\x[0-7][0-9A-F]';
+set file_name = regexp_replace(file_name, E'\\\\(x[0-7][0-9A-F])', E'\\\\x5C\\1', 'g')
+where file_name ~ E'\\\\x[0-7][0-9A-F]';
 update cartstream.dead_letters
-set file_name = regexp_replace(file_name, '\\(x[0-7][0-9A-F])', '\\x5C\1', 'g')
-where file_name ~ '\\x[0-7][0-9A-F]';
+set file_name = regexp_replace(file_name, E'\\\\(x[0-7][0-9A-F])', E'\\\\x5C\\1', 'g')
+where file_name ~ E'\\\\x[0-7][0-9A-F]';
 update cartstream.watches
-set patterns = regexp_replace(patterns, '\\(x[0-7][0-9A-F])', '\\x5C\1', 'g')
-where patterns ~ '\\x[0-7][0-9A-F]';
+set patterns = regexp_replace(patterns, E'\\\\(x[0-7][0-9A-F])', E'\\\\x5C\\1', 'g')
+where patterns ~ E'\\\\x[0-7][0-9A-F]';
