@@ -73,7 +73,10 @@ func (s *staller) serve(l net.Listener) {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", s.server)
+		s.mu.Lock()
+		address := s.server
+		s.mu.Unlock()
+		server, err := net.Dial("tcp", address)
 		if err != nil {
 			client.Close()
 			continue
@@ -354,7 +357,9 @@ func TestStandbyListedFirstIsPassedOver(t *testing.T) {
 	}
 	both := *first
 	primary := newStaller(t, standby.url)
+	primary.mu.Lock()
 	primary.server = standby.server
+	primary.mu.Unlock()
 	second, _ := url.Parse(primary.url)
 	both.Host += "," + second.Host
 	db := SetURL(t.Name()+" both", both.String())
