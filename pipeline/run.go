@@ -64,6 +64,10 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 		}
 		o.far = &farTotals{ask: ledgerOf[T](*o).RunTotals}
 	}
+	unchanged, err := o.watchHistory(ctx, ledgerOf[T](*o))
+	if err != nil {
+		return Totals{}, fmt.Errorf("the pipeline ended: %w", err)
+	}
 	var telling sync.WaitGroup
 	ran := make(chan struct{})
 	telling.Go(func() { o.tell(ran) })
@@ -81,6 +85,9 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	}
 	totals := o.totals(true)
 	err = plainError(err)
+	if err == nil && !control.IsDraining() {
+		err = unchanged(ctx)
+	}
 	switch {
 	case errors.Is(err, runctl.ErrDrainBound):
 		err = fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
@@ -89,6 +96,27 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	}
 	totals.UnreadableFiles += int64(control.Left()) + o.unreadable
 	return totals, err
+}
+
+// errLoadsMissing is the error of a bounded run: it does not list its files again.
+var errLoadsMissing = errors.New("the ledger lacks entries that it had when the run began (the database was restored or failed over, or somebody has deleted them): " +
+	"run again, to load what is missing")
+
+// watchHistory returns what tells at the end of a bounded run whether the ledger still
+// has all that it had. A run that watches finds that out by itself.
+func (o *Options) watchHistory(ctx context.Context, ledger postgresio.Ledger) (unchanged func(context.Context) error, err error) {
+	if !o.AvailableNow || o.Cluster.Async {
+		return func(context.Context) error { return nil }, nil
+	}
+	before, err := ledger.History(ctx)
+	return func(ctx context.Context) error {
+		if now, err := ledger.History(ctx); err != nil {
+			return err
+		} else if now != before {
+			return errLoadsMissing
+		}
+		return nil
+	}, err
 }
 
 // plainError is the error of a DoFn without what Beam puts around it: its plan, and
