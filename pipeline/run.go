@@ -88,14 +88,19 @@ func (f Flow[T, R]) Run(ctx context.Context, drain <-chan struct{}) (Totals, err
 	if err == nil && !control.IsDraining() {
 		err = unchanged(ctx)
 	}
+	totals.UnreadableFiles += int64(control.Left()) + o.unreadable
+	return totals, o.explainEnd(err)
+}
+
+// explainEnd says that an error has ended the run.
+func (o Options) explainEnd(err error) error {
 	switch {
 	case errors.Is(err, runctl.ErrDrainBound):
-		err = fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
+		return fmt.Errorf("the pipeline ended: %w (%s); what was not committed is loaded by the next run", err, o.drainTimeout())
 	case err != nil:
-		err = fmt.Errorf("the pipeline ended: %w", err)
+		return fmt.Errorf("the pipeline ended: %w", err)
 	}
-	totals.UnreadableFiles += int64(control.Left()) + o.unreadable
-	return totals, err
+	return nil
 }
 
 // errLoadsMissing is the error of a bounded run: it does not list its files again.
