@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -9,49 +10,51 @@ import (
 	"github.com/cartstream/cartstream/transforms/record"
 )
 
-// suspectOf is the entry that Lookup has answered by.
-func suspectOf(version, table string) string {
-	return `
-	select f.* from cartstream.files f
-	where f.table_name = ` + table + ` and md5(f.file_name) = md5(` + version + `.name) and f.file_size = ` + version + `.size and f.file_name = ` + version + `.name
-	order by ` + sameEvidence(version) + ` desc, ` + version + `.modified in (f.file_modified, f.seen_modified) desc, f.begun_order desc
-	limit 1`
-}
-
 const evidenceSQL = `unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)`
 
+// maxContents bounds the entries of a path and size that a file is compared with.
+const maxContents = 8
+
 var contentsSQL = `
-select v.place, v.modified in (f.file_modified, f.seen_modified), r.hashed,
+select v.place, f.file_id, v.modified in (f.file_modified, f.seen_modified), f.failed, r.hashed,
 	coalesce(r.starts, '{}'), coalesce(r.ends, '{}'), coalesce(r.hashes, '{}')
 from ` + evidenceSQL + `
-cross join lateral (` + suspectOf("v", targetSQL) + `) f
+cross join lateral (
+	select f.*, coalesce((select o.status = 'failed' from cartstream.file_outcomes o where o.file_id = f.file_id order by o.outcome_id desc limit 1), false) as failed
+	from cartstream.files f
+	where f.table_name = ` + targetSQL + ` and md5(f.file_name) = md5(v.name) and f.file_size = v.size and f.file_name = v.name
+	order by f.begun_order desc
+	limit ` + fmt.Sprint(maxContents) + `
+) f
 cross join lateral (
 	select count(*) = count(content_hash) or coalesce(bool_or(unsplit and is_last and content_hash is not null), false) as hashed,
 		array_agg(case when unsplit or range_index = 0 then 0 else start_byte end order by start_byte) filter (where content_hash is not null) as starts,
 		array_agg(case when unsplit then f.file_size else end_byte end order by start_byte) filter (where content_hash is not null) as ends,
 		array_agg(content_hash order by start_byte) filter (where content_hash is not null) as hashes
 	from cartstream.ranges where file_id = f.file_id
-) r`
+) r
+order by v.place, f.begun_order desc`
 
-// Contents returns for each of the files what shows whether it still has the content
-// that the ledger's entry was loaded from.
-func (l Ledger) Contents(ctx context.Context, files []record.File) (contents []record.Content, err error) {
+// Contents returns for each of the files what the ledger knows of the contents that its
+// path has had with its size, the latest first.
+func (l Ledger) Contents(ctx context.Context, files []record.File) (contents [][]record.Content, err error) {
 	err = l.ask(ctx, "asking for the hashes of files", func(ctx context.Context, tx pgx.Tx, target string) error {
 		v := versionsOf(files)
 		rows, err := tx.Query(ctx, contentsSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
 		if err != nil {
 			return err
 		}
-		contents = make([]record.Content, len(files))
+		contents = make([][]record.Content, len(files))
 		var place int64
-		var sameTime, hashed bool
+		var id uuid.UUID
+		var c record.Content
 		var starts, ends, hashes []int64
-		_, err = pgx.ForEachRow(rows, []any{&place, &sameTime, &hashed, &starts, &ends, &hashes}, func() error {
-			c := record.Content{Known: hashed, SameTime: sameTime}
+		_, err = pgx.ForEachRow(rows, []any{&place, &id, &c.SameTime, &c.Failed, &c.Known, &starts, &ends, &hashes}, func() error {
+			c.Entry, c.Spans = id.String(), nil
 			for i := range starts {
 				c.Spans = append(c.Spans, record.Span{Start: starts[i], End: ends[i], Hash: uint64(hashes[i])})
 			}
-			contents[place-1] = c
+			contents[place-1] = append(contents[place-1], c)
 			starts, ends, hashes = nil, nil, nil
 			return nil
 		})
@@ -61,18 +64,18 @@ func (l Ledger) Contents(ctx context.Context, files []record.File) (contents []r
 }
 
 var sameContentSQL = `
-update cartstream.files t
+update cartstream.files f
 set seen_modified = v.modified, seen_inode = nullif(v.inode, 0), seen_changed = nullif(v.changed, 0)
 from ` + evidenceSQL + `
-cross join lateral (` + suspectOf("v", targetSQL) + `) f
-where t.file_id = f.file_id`
+join unnest($7::text[]) with ordinality i(id, place) using (place)
+where f.file_id = i.id::uuid and f.table_name = ` + targetSQL
 
-// SameContent notes that files that were suspect have the content of the ledger's
-// entries.
-func (l Ledger) SameContent(ctx context.Context, files []record.File) error {
+// SameContent notes that files that were suspect have the content of entries of the
+// ledger (record.Content.Entry).
+func (l Ledger) SameContent(ctx context.Context, files []record.File, entries []string) error {
 	return l.ask(ctx, "noting that files are unchanged", func(ctx context.Context, tx pgx.Tx, target string) error {
 		v := versionsOf(files)
-		_, err := tx.Exec(ctx, sameContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
+		_, err := tx.Exec(ctx, sameContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, entries)
 		return err
 	})
 }

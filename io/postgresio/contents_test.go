@@ -63,7 +63,7 @@ func TestFileWithOtherEvidenceIsSuspect(t *testing.T) {
 	}
 	contents, err := l.Contents(t.Context(), []record.File{seen("a", 2, 6)})
 	want := []record.Span{{Start: 0, End: 100, Hash: 0xff00000000000001}, {Start: 100, End: 200, Hash: 0xff00000000000002}, {Start: 200, End: 300, Hash: 0xff00000000000003}}
-	if err != nil || !contents[0].Known || contents[0].SameTime || !slices.Equal(contents[0].Spans, want) {
+	if err != nil || len(contents[0]) != 1 || !contents[0][0].Known || contents[0][0].SameTime || !slices.Equal(contents[0][0].Spans, want) {
 		t.Errorf("got %+v, %v", contents, err)
 	}
 }
@@ -74,7 +74,11 @@ func TestSameContentIsNotSuspectAgain(t *testing.T) {
 	s.load(hashed(seen("a", 1, 5), 1, 0, 1)...)
 	l := Ledger{Run: w.run, Database: w.db, Table: "items", Fingerprint: "f1"}
 	touched := seen("a", 2, 6)
-	if err := l.SameContent(t.Context(), []record.File{touched}); err != nil {
+	contents, err := l.Contents(t.Context(), []record.File{touched})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SameContent(t.Context(), []record.File{touched}, []string{contents[0][0].Entry}); err != nil {
 		t.Fatal(err)
 	}
 	if state := stateOf(t, l, touched); state.Suspect || len(state.Done) != 2 {

@@ -50,12 +50,12 @@ func ExampleLedger_Contents() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(contents[0].Known, len(contents[0].Spans))
+	fmt.Println(len(contents[0]))
 }
 
 // A file that was touched is not loaded again.
 func ExampleLedger_SameContent() {
-	if err := plantLedger.SameContent(context.Background(), touched); err != nil {
+	if err := plantLedger.SameContent(context.Background(), touched, []string{"3d1c7f0e-5b1a-4c53-9d3c-3c6a5c0d5a11"}); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -15,11 +16,12 @@ import (
 // Comparer is what a Ledger may be besides: one that tells a file that was touched from
 // one that was replaced (record.FileState.Suspect). Its methods wait as Lookup does.
 type Comparer interface {
-	// Contents returns for each file what shows whether it has the content that the
-	// ledger's state is of.
-	Contents(ctx context.Context, files []record.File) ([]record.Content, error)
-	// SameContent notes that the files have that content.
-	SameContent(ctx context.Context, files []record.File) error
+	// Contents returns for each file the contents that its path has had with its size,
+	// the latest first.
+	Contents(ctx context.Context, files []record.File) ([][]record.Content, error)
+	// SameContent notes that each of the files has the content of an entry
+	// (record.Content.Entry).
+	SameContent(ctx context.Context, files []record.File, entries []string) error
 	// NewContent notes that the files have another content, which is not loaded.
 	NewContent(ctx context.Context, files []record.File) error
 }
@@ -49,57 +51,102 @@ func (l *poll) compare(ctx context.Context, asked []record.File, states []record
 	if err != nil {
 		return fmt.Errorf("asking the ledger about the content of %d files: %w", len(questions), err)
 	}
-	var same, other []record.File
+	var c comparison
 	for n, i := range suspects {
 		f := questions[n]
-		switch is, err := l.hasContent(ctx, f, states[i], contents[n]); {
+		switch at, err := findContent(ctx, f, contents[n]); {
 		case errors.Is(err, errBeingWritten):
 			l.hold(f)
 		case err != nil:
 			l.setAside(f, err)
-		case is:
-			same = append(same, f)
+		case at >= 0:
+			c.same, c.entries, c.places = append(c.same, f), append(c.entries, contents[n][at].Entry), append(c.places, i)
 		default:
-			if contents[n].SameTime {
+			if hasSameTime(contents[n]) {
 				slog.Info("File was replaced by another one with the same size and modification time; loading it", "file", f.Path)
 			}
-			other = append(other, f)
+			c.other = append(c.other, f)
 			states[i] = record.FileState{Status: record.StatusLoading, Fingerprint: l.Fingerprint}
 		}
 	}
 	if l.counting {
 		return nil
 	}
-	return errors.Join(note(ctx, same, comparer.SameContent), note(ctx, other, comparer.NewContent))
+	return c.note(ctx, comparer, l.ledger, states)
 }
 
-func note(ctx context.Context, files []record.File, do func(context.Context, []record.File) error) error {
-	if len(files) == 0 {
+// comparison is the result for several files.
+type comparison struct {
+	// same have the content of entries; places are those of their states.
+	same    []record.File
+	entries []string
+	places  []int
+	other   []record.File
+}
+
+// note tells the ledger, and asks for the states of the entries that the files are.
+func (c *comparison) note(ctx context.Context, comparer Comparer, ledger Ledger, states []record.FileState) error {
+	if len(c.other) > 0 {
+		if err := comparer.NewContent(ctx, c.other); err != nil {
+			return err
+		}
+	}
+	if len(c.same) == 0 {
 		return nil
 	}
-	return do(ctx, files)
+	if err := comparer.SameContent(ctx, c.same, c.entries); err != nil {
+		return err
+	}
+	now, err := lookup(ctx, ledger, c.same)
+	for n, state := range now {
+		states[c.places[n]] = state
+	}
+	return err
 }
 
-// hasContent reports whether a file has the content that a state is of. The content of
-// a file that failed before its first range is not known.
-func (l *poll) hasContent(ctx context.Context, f record.File, state record.FileState, c record.Content) (bool, error) {
-	if !c.Known || state.Status == record.StatusFailed && len(c.Spans) == 0 {
-		return c.SameTime && !c.Known, nil
-	}
-	if before, err := files.Probe(f); err != nil {
-		return false, err
-	} else if before.Writing == files.WritingOpen {
-		return false, errBeingWritten
-	}
-	same, err := files.Holds(ctx, f.Path, c.Spans)
+func hasSameTime(contents []record.Content) bool {
+	return slices.ContainsFunc(contents, func(c record.Content) bool { return c.SameTime })
+}
+
+// findContent returns which of the contents a file has, -1 for none. One of which nothing
+// was loaded is the file's if no other is. Those of which no hash is known go by the
+// modification time.
+func findContent(ctx context.Context, f record.File, contents []record.Content) (int, error) {
+	before, err := files.Probe(f)
 	if err != nil {
-		return false, err
+		return -1, err
+	}
+	if before.Writing == files.WritingOpen {
+		return -1, errBeingWritten
+	}
+	found := -1
+	for i, c := range contents {
+		switch {
+		case !c.Known:
+			if c.SameTime && found < 0 {
+				found = i
+			}
+			continue
+		case len(c.Spans) == 0:
+			if !c.Failed && found < 0 {
+				found = i
+			}
+			continue
+		}
+		same, err := files.Holds(ctx, f.Path, c.Spans)
+		if err != nil {
+			return -1, err
+		}
+		if same {
+			found = i
+			break
+		}
 	}
 	now, err := files.Probe(f)
 	if err == nil && now.File != f {
 		err = fmt.Errorf("%s has changed while it was compared: %w", f.Path, fs.ErrNotExist)
 	}
-	return same, err
+	return found, err
 }
 
 var errBeingWritten = errors.New("a process has the file open for writing")

@@ -160,6 +160,10 @@ type FileState struct {
 
 // Content is what a ledger knows of the content that a version was loaded from.
 type Content struct {
+	// Entry names the version in the ledger.
+	Entry string
+	// Failed is set when the version could not be read as a whole.
+	Failed bool
 	// Known is set when Spans cover all that was loaded of it.
 	Known bool
 	// SameTime is set when the file has the version's modification time.
