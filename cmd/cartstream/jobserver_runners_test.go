@@ -156,7 +156,8 @@ func freePorts(t *testing.T, n int) int {
 // flink starts a job server of Flink's that runs each job in itself.
 func (s *scene) flink() *service {
 	s.Helper()
-	port, rest := freePorts(s.T, 1), freePorts(s.T, 4)
+	rest := freePorts(s.T, 5)
+	port := rest + 4
 	v := &service{endpoint: fmt.Sprintf("127.0.0.1:%d", port), rest: fmt.Sprintf("127.0.0.1:%d-%d", rest, rest+3)}
 	v.process = s.deploy("flink/jobserver", "ready on", "--port", strconv.Itoa(port), "--artifact-port", "0", "--expansion-port", "0",
 		"--rest-ports", fmt.Sprintf("%d-%d", rest, rest+3))

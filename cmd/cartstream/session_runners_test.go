@@ -25,7 +25,8 @@ type session struct {
 // otherwise.
 func newSession(s *scene, args ...string) *session {
 	s.Helper()
-	rest, rpc, port := freePorts(s.T, 1), freePorts(s.T, 1), freePorts(s.T, 1)
+	rest := freePorts(s.T, 3) // taken apart, two may be the same
+	rpc, port := rest+1, rest+2
 	v := &session{dir: s.path("flink"), ports: []string{"--port", strconv.Itoa(port), "--artifact-port", "0", "--expansion-port", "0"}}
 	v.cluster = s.deploy("flink/cluster", "ready", append(args, "--dir", v.dir, "--rest-port", strconv.Itoa(rest), "--rpc-port", strconv.Itoa(rpc),
 		"--checkpoints", s.path("checkpoints"))...)
