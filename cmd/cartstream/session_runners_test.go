@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -61,7 +62,7 @@ func TestFlinkSessionIsKilled(t *testing.T) {
 	needJava(t)
 	s := newScene(t)
 	v := newSession(s)
-	s.generate(200_000, 5_000)
+	s.generate(800_000, 20_000) // two files at most in a batch
 	come := s.filesToCome()
 	s.write("few.yaml", "streaming: {trigger_interval: 500ms, max_files_per_trigger: 2, checkpoint_interval: 1s, checkpoint_path: "+s.path("checkpoints")+"}\n")
 	run := slices.Concat([]string{"run", "--input", "in/*", "--config", "few.yaml"}, s.on(v.service, "flink", inProcess))
@@ -70,10 +71,10 @@ func TestFlinkSessionIsKilled(t *testing.T) {
 	inTheMiddle := func(kill func()) {
 		files := come(8)
 		s.eventually("some files", func() bool { return s.count(countLoaded) > files-8 })
-		kill()
 		if n := s.count(countLoaded); n >= files {
-			t.Errorf("all of %d files were loaded when something was killed", files)
+			t.Errorf("all of %d files are loaded before something is killed", files)
 		}
+		kill()
 	}
 	inTheMiddle(func() { kill9(t, v.pid(s, "taskmanager-1")) })
 	p.says("Flink restarts the job")
@@ -87,6 +88,13 @@ func TestFlinkSessionIsKilled(t *testing.T) {
 	})
 	inTheMiddle(func() { kill9(t, v.process.cmd.Process.Pid) })
 	s.loaded(24)
+	s.eventually("the end of the job server's own process", func() bool {
+		l, err := net.Listen("tcp", v.endpoint)
+		if err == nil {
+			l.Close()
+		}
+		return err == nil
+	})
 	v.jobServer(s)
 	inTheMiddle(func() {
 		p.kill9()
