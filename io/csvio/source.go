@@ -102,15 +102,15 @@ func (s *source) openOnce() (err error) {
 	return err
 }
 
-// adopt takes over the inode and change time of the open file, where the listed
-// version has others but the same size and modification time: a link was removed or
+// adopt takes over the change time of the open file, where the listed version has another
+// one but the same inode, size and modification time: a link was removed or
 // attributes were changed since. It is right while nothing was read of the file.
 func (s *source) adopt() {
 	if s.f == nil || s.version.Inode == 0 {
 		return
 	}
 	now, err := files.Version(s.version.Path, s.f)
-	if err == nil && now.Size == s.version.Size && now.Modified == s.version.Modified {
+	if err == nil && now.Size == s.version.Size && now.Modified == s.version.Modified && now.Inode == s.version.Inode {
 		s.version = now
 	}
 }

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,9 +62,15 @@ func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 		}
 		era := e.currentEra()
 		err := e.inShape(ctx, func() error { return e.try(ctx, b, keys, room, era, start, &result) })
-		if isMissingEntry(err) {
+		switch {
+		case err == nil: // also where an earlier attempt's commit was found
+			e.lineage.committed(b.id, era)
+		case isMissingEntry(err):
 			e.lineage.entryMissing(ctx, era)
-			return errHistoryChanged
+			err = errHistoryChanged
+		}
+		if errors.Is(err, errHistoryChanged) {
+			return errors.Join(err, e.announceHistory(ctx))
 		}
 		b.raised.note(err)
 		return err
@@ -137,11 +144,7 @@ func (e *engine) try(ctx context.Context, b *batch, keys *batchKeys, room *works
 		return err
 	}
 	*result = r
-	if err := commit(ctx, tx); err != nil {
-		return err
-	}
-	e.lineage.committed(b.id, era)
-	return nil
+	return commit(ctx, tx)
 }
 
 // currentEra returns the era of the database's history, and drops what was cached
@@ -157,6 +160,11 @@ func (e *engine) currentEra() int64 {
 		e.presumption.forget()
 	}
 	return era
+}
+
+// announceHistory tells other processes of a history that has lost loads.
+func (e *engine) announceHistory(ctx context.Context) error {
+	return e.pool.question(ctx, "announcing a change of history", func(conn *pgx.Conn) error { return e.lineage.announce(ctx, conn) })
 }
 
 // loading says what loads the batch, for messages.

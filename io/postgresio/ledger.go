@@ -33,9 +33,6 @@ var lookupSQL = `
 select v.place, f.fingerprint,
 	coalesce(r.loaded, false), case when r.loaded then '{}' else coalesce(r.done, '{}') end,
 	coalesce(o.status, ''), coalesce(o.fingerprint, ''), coalesce((extract(epoch from o.at) * 1000000)::bigint, 0),
-	coalesce(o.status in ('unreadable', 'superseded'), false) and exists (
-		select from cartstream.ranges g join cartstream.loads l using (load_id)
-		where g.file_id = f.file_id and l.committed_at > o.at),
 	v.changed <> 0 and not f.same
 from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
 cross join lateral (
@@ -93,7 +90,10 @@ func (l Ledger) failed(ctx context.Context, err error) error {
 func (l Ledger) History(ctx context.Context) (era int64, err error) {
 	lineage := lineageOf(l.Run, l.Database)
 	err = l.askOn(ctx, "checking the ledger's history", func(ctx context.Context, conn *pgx.Conn, _ string) error {
-		return inOneTrip(ctx, conn, func(b *pgx.Batch) { lineage.queueObservation(ctx, b) })
+		if err := inOneTrip(ctx, conn, func(b *pgx.Batch) { lineage.queueObservation(ctx, b) }); err != nil {
+			return err
+		}
+		return lineage.announce(ctx, conn)
 	})
 	return lineage.current(), l.failed(ctx, err)
 }
@@ -136,9 +136,9 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 	states := make([]record.FileState, n)
 	var place, at int64
 	var fingerprint, status, outcomeFingerprint string
-	var loaded, readSince, suspect bool
+	var loaded, suspect bool
 	var ranges [][]int64
-	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &ranges, &status, &outcomeFingerprint, &at, &readSince, &suspect}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&place, &fingerprint, &loaded, &ranges, &status, &outcomeFingerprint, &at, &suspect}, func() error {
 		s := record.FileState{Status: record.StatusLoading, Fingerprint: fingerprint, Done: doneRanges(ranges)}
 		switch {
 		case loaded:
@@ -147,7 +147,7 @@ func (l Ledger) collect(rows pgx.Rows, n int) ([]record.FileState, error) {
 			s = record.FileState{Status: record.StatusFailed}
 		case status == string(record.StatusFailed):
 			s = record.FileState{}
-		case status != "" && !readSince:
+		case status != "":
 			s.UnreadableSince = at
 		}
 		s.Suspect = suspect

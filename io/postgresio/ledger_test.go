@@ -77,7 +77,7 @@ func TestLedgerKnowsTheStateOfEachFile(t *testing.T) {
 		{testFile("failed"), record.FileState{Status: record.StatusFailed}},
 		{testFile("superseded"), unreadable(loading())},
 		{testFile("unreadable"), unreadable(loading())},
-		{testFile("readable again"), loading(1)},
+		{testFile("readable again"), unreadable(loading(1))},
 		{testFile("unreadable half way"), unreadable(loading(1))},
 		{testFile("from before"), before},
 		{testFile("an archive"), before},

@@ -36,6 +36,9 @@ type lineage struct {
 	// own are the latest loads of this process, listed the latest of all processes
 	// when the ledger was last asked about files.
 	own, listed []uuid.UUID
+	// unannounced is set while other processes may not know of the change: they need not
+	// remember a load that this one misses.
+	unannounced bool
 }
 
 const (
@@ -155,6 +158,7 @@ func (l *lineage) learn(ctx context.Context, q *lineageQuestion) (era int64) {
 		l.known, l.ledger, l.deletions = true, q.ledger, q.deletions
 	}
 	if !q.complete || q.ledger != l.ledger || q.deletions != l.deletions {
+		l.unannounced = l.unannounced || q.deletions == l.deletions
 		l.change(ctx, q.ledger, q.deletions)
 	}
 	if q.limit > 0 {
@@ -193,8 +197,32 @@ func (l *lineage) entryMissing(ctx context.Context, era int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.era == era {
+		l.unannounced = true
 		l.change(ctx, l.ledger, l.deletions)
 	}
+}
+
+// announce counts a change as a deletion, once, so that the other processes find it too.
+func (l *lineage) announce(ctx context.Context, conn *pgx.Conn) error {
+	l.mu.Lock()
+	unannounced, era := l.unannounced, l.era
+	l.mu.Unlock()
+	if !unannounced {
+		return nil
+	}
+	return inTransactionOn(ctx, conn, beginWriting, func(tx pgx.Tx) error {
+		var deletions int64
+		if err := tx.QueryRow(ctx, "update cartstream.ledger_id set deletions = deletions + 1 returning deletions").Scan(&deletions); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.unannounced = false
+		if l.era == era && deletions == l.deletions+1 { // nobody else has counted meanwhile
+			l.deletions = deletions
+		}
+		return nil
+	})
 }
 
 // committed remembers a load of this process, which was committed in an era.

@@ -122,6 +122,36 @@ func TestHistoryChangesWhenEntriesAreMissing(t *testing.T) {
 	}
 }
 
+// A process that has not seen a load cannot miss it; the one that misses it tells.
+func TestChangeOfHistoryReachesOtherProcesses(t *testing.T) {
+	retryFast(t)
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items")
+	s.load(part(testFile("a"), 0)...)
+	other := Ledger{Run: "another process than " + w.run, Database: w.db, Table: "items"}
+	before, err := other.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.load(part(testFile("a"), 1)...)
+	w.exec(`set session_replication_role = replica;
+		with lost as (delete from cartstream.ranges where start_byte = 100 returning file_id, start_byte, load_id),
+			counts as (delete from cartstream.range_counts c using lost where c.file_id = lost.file_id and c.start_byte = lost.start_byte)
+		delete from cartstream.loads l using lost where l.load_id = lost.load_id;
+		reset session_replication_role`)
+	s.load(part(testFile("a"), 2)...)
+	after, err := other.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after == before {
+		t.Error("the other process knows of no change")
+	}
+	if again, err := other.History(t.Context()); err != nil || again != after {
+		t.Errorf("era %d, then %d without another change; %v", after, again, err)
+	}
+}
+
 // Files that were read before a change of history may come after others that are
 // missing now.
 func TestOrderedUpsertsOfAnEarlierEraAreLeftOut(t *testing.T) {

@@ -144,10 +144,12 @@ func findContent(ctx context.Context, f record.File, contents []record.Content) 
 	}
 	now, err := files.Probe(f)
 	if err == nil && now.File != f {
-		err = fmt.Errorf("%s has changed while it was compared: %w", f.Path, fs.ErrNotExist)
+		err = errChangedMeanwhile
 	}
 	return found, err
 }
+
+var errChangedMeanwhile = errors.New("it has changed while it was compared")
 
 var errBeingWritten = errors.New("a process has the file open for writing")
 
@@ -165,8 +167,12 @@ func (l *poll) hold(f record.File) {
 // what has become of it.
 func (l *poll) setAside(f record.File, err error) {
 	l.unqueue(f.Path)
-	l.wait(wait{file: f, counted: true})
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, errChangedMeanwhile):
+		l.wait(wait{file: f, counted: true, why: err.Error()})
+	default:
+		l.wait(wait{file: f, counted: true})
 		l.unopened.add(files.Problem{Path: f.Path, Err: err})
 	}
 }

@@ -84,7 +84,9 @@ func (l *poll) askAhead(ctx context.Context) error {
 		l.answers = map[record.File]record.FileState{}
 	}
 	for i, f := range ahead {
-		l.answers[f] = states[i]
+		if l.queue.has(f) { // compare may have taken it off
+			l.answers[f] = states[i]
+		}
 	}
 	l.due, l.asked = 0, len(ahead)
 	return nil

@@ -40,7 +40,7 @@ func (l *poll) ready(f record.File) bool {
 		l.wait(wait{file: f, counted: true})
 	case now != f && l.changed[f.Path]:
 		l.unqueue(f.Path)
-		l.wait(wait{file: now, counted: true})
+		l.wait(wait{file: now, counted: true, why: "it keeps changing"})
 	case now != f:
 		if l.changed == nil {
 			l.changed = map[string]bool{}

@@ -38,13 +38,14 @@ func (fn *watchFn[L]) checkHistory(ctx context.Context, now time.Time) error {
 	}
 	if p.era != 0 && p.era != era {
 		fn.forget()
-		if fn.Settings.Since != 0 {
-			if err := historian.RestoreWatch(ctx, fn.Settings.Patterns, time.UnixMicro(fn.Settings.Since)); err != nil {
-				return fmt.Errorf("restoring the time of the first run: %w", err)
-			}
-		}
 	}
 	p.era = era
+	if fn.Settings.Since == 0 {
+		return nil
+	}
+	if err := historian.RestoreWatch(ctx, fn.Settings.Patterns, time.UnixMicro(fn.Settings.Since)); err != nil {
+		return fmt.Errorf("restoring the time of the first run: %w", err)
+	}
 	return nil
 }
 

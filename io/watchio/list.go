@@ -1,6 +1,7 @@
 package watchio
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -55,6 +56,11 @@ func (fn *listFn[L]) list(ctx context.Context, control *runctl.Control, emit fun
 	poller, err := newPoller(fn.Settings, fn.Ledger)
 	if err != nil {
 		return err
+	}
+	if historian, ok := any(fn.Ledger).(Historian); ok {
+		if poller.era, err = historian.History(ctx); err != nil {
+			return err
+		}
 	}
 	look, err := poller.look(ctx, time.Now())
 	if err != nil {
@@ -132,6 +138,7 @@ func (p *poller) left() (paths []string) {
 				why += ": " + by
 			}
 		}
+		why = cmp.Or(why, p.waiting.files[path].why)
 		if why == "" && p.young(p.waiting.files[path].file.Modified, time.Now()) {
 			why = "it has changed less than the minimum age ago, " + p.MinimumAge.String()
 		}

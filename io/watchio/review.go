@@ -78,6 +78,10 @@ func (l *poll) ask(ctx context.Context, flight []handed) (flying runctl.Backlog,
 	for i, state := range states {
 		f := asked[i]
 		switch {
+		case !pending(state) && state.Suspect: // of another version of the path
+			l.over[f] = true
+			l.waiting.put(wait{file: f})
+			continue
 		case !pending(state):
 			l.over[f] = true
 			l.known.add(f, state.Status, l.now)

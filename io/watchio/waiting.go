@@ -25,6 +25,8 @@ type wait struct {
 	until time.Time
 	// counted files are part of the backlog.
 	counted bool
+	// why is the reason, where nothing else tells it.
+	why string
 }
 
 func (w *waiting) put(f wait) {

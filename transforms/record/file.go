@@ -147,10 +147,10 @@ type FileState struct {
 	// Fingerprint and Done are those of Work; set while Status is loading.
 	Fingerprint string
 	Done        []DoneRange
-	// UnreadableSince is the time, in microseconds since 1970-01-01 UTC, of the
-	// latest failure to read the version that no commit has followed, be it that
-	// another version stood in its place; 0 when there is none. Such a version
-	// stays pending and is tried again.
+	// UnreadableSince is the time, in microseconds since 1970-01-01 UTC, of the latest
+	// failure to read the version, be it that another version stood in its place; 0 when
+	// there was none. Such a version stays pending and is tried again. A watcher that has
+	// handed it on with the same time does not repeat it.
 	UnreadableSince int64
 	// Suspect is set when the file is not as it was when the ledger's entry was last
 	// compared with it: another modification time, inode or change time. Its content
