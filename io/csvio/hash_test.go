@@ -35,20 +35,45 @@ func TestRangesOfSplitFileHashAllOfItsBytes(t *testing.T) {
 	}
 }
 
-func TestLastRangeOfArchiveHashesTheWholeFile(t *testing.T) {
+func TestRangesOfArchiveHashWhatWasReadForThem(t *testing.T) {
 	for name, tail := range map[string]string{"": "", "zeros after it": strings.Repeat("\x00", 1<<20)} {
-		packed := gzipped(t, abcHeader+strings.Repeat("1,2,3\n", 50)) + tail
-		var last uint64
-		for _, r := range readSequence(t, packed, windowChunk, nil, WithMaxRangeRecords(7)) {
-			if !r.Data() {
-				if last != 0 {
-					t.Errorf("%s: a range before the last has a hash", name)
-				}
-				last = r.Source.Range.Hash
+		packed := gzipped(t, abcHeader+strings.Repeat("1,2,3\n", 200_000)) + tail
+		ranges, end := 0, int64(0)
+		for _, r := range readSequence(t, packed, windowChunk, nil, WithMaxRangeRecords(20_000)) {
+			if r.Data() {
+				continue
+			}
+			rng := r.Source.Range
+			if ranges++; rng.HashedBytes < end || rng.HashedBytes > int64(len(packed)) {
+				t.Fatalf("%s: range %d hashes %d bytes, the one before %d", name, rng.Index, rng.HashedBytes, end)
+			}
+			end = rng.HashedBytes
+			if want := files.Hash([]byte(packed[:end])); rng.Hash != want {
+				t.Errorf("%s: range %d: hash %x, want %x", name, rng.Index, rng.Hash, want)
 			}
 		}
-		if want := files.Hash([]byte(packed)); last != want {
-			t.Errorf("%s: hash %x, want %x", name, last, want)
+		if ranges != 10 || end != int64(len(packed)) {
+			t.Errorf("%s: %d ranges hash %d of %d bytes", name, ranges, end, len(packed))
+		}
+	}
+}
+
+func TestRangeOfLineLongerThanAnyBoundHasAHash(t *testing.T) {
+	for name, content := range map[string]string{
+		"first":  abcHeader + strings.Repeat("x", 3*readAhead) + "\n1,2,3\n",
+		"second": abcHeader + "1,2,3\n" + strings.Repeat("x", 3*readAhead) + "\n",
+	} {
+		file, open := inMemory(content)
+		opts := []Option{WithMaxRecordBytes(100), WithMaxRangeBytes(1000)}
+		for _, r := range readWith[abc](t, splitWith[abc](t, record.Work{File: file}, open, windowChunk, opts...), open, opts...) {
+			rng := r.Source.Range
+			start := rng.Start
+			if rng.Index == 0 {
+				start = 0
+			}
+			if want := files.Hash([]byte(content[start:rng.End])); !r.Data() && rng.Hash != want {
+				t.Errorf("%s: range %d: hash %x, want %x", name, rng.Index, rng.Hash, want)
+			}
 		}
 	}
 }

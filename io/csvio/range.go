@@ -73,21 +73,44 @@ func (r *rangeReader[T]) fetch(ctx context.Context, src *source) error {
 	if bytes.IndexByte(r.data, '\n') >= 0 {
 		return errSuperseded // what was split was one line
 	}
-	return nil
+	return r.hashLine(ctx, src)
 }
 
 // hash sets the range's hash. What stands before the first range, the header, is part
 // of it.
 func (r *rangeReader[T]) hash(ctx context.Context, src *source) error {
-	var before []byte
-	if r.rng.Index == 0 {
-		before = make([]byte, r.rng.Start)
-		if err := src.readAt(ctx, before, 0); err != nil {
+	before, err := r.before(ctx, src)
+	r.rng.Hash = files.Hash(before, r.data)
+	return err
+}
+
+// hashLine sets the hash of a range that is too large to be in memory.
+func (r *rangeReader[T]) hashLine(ctx context.Context, src *source) error {
+	before, err := r.before(ctx, src)
+	if err != nil {
+		return err
+	}
+	h := files.NewHasher()
+	h.Add(before)
+	buf := make([]byte, readAhead)
+	for pos := r.rng.Start; pos < r.rng.End; pos += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), r.rng.End-pos)]
+		if err := src.readAt(ctx, buf, pos); err != nil {
 			return err
 		}
+		h.Add(buf)
 	}
-	r.rng.Hash = files.Hash(before, r.data)
+	r.rng.Hash = h.Sum()
 	return nil
+}
+
+// before returns what stands before the first range, and nothing for the others.
+func (r *rangeReader[T]) before(ctx context.Context, src *source) ([]byte, error) {
+	if r.rng.Index > 0 {
+		return nil, nil
+	}
+	before := make([]byte, r.rng.Start)
+	return before, src.readAt(ctx, before, 0)
 }
 
 // read emits the records and the range's end.

@@ -97,14 +97,12 @@ func (s *stream) fault(off int64) record.Fault {
 // taken is how much of the file was read for the content that was handed out.
 func (s *stream) taken() int64 { return s.file.off - int64(s.buffered.Buffered()) }
 
-// hash returns the hash of the whole file, which it reads to its end: what follows an
-// archive is not content.
-func (s *stream) hash(ctx context.Context) (uint64, error) {
+// readRest reads the file to its end for the hash: what follows an archive is not
+// content.
+func (s *stream) readRest(ctx context.Context) error {
 	s.file.ctx = ctx
-	if _, err := io.Copy(io.Discard, s.file); err != nil {
-		return 0, err
-	}
-	return s.file.hash.Sum(), nil
+	_, err := io.Copy(io.Discard, s.file)
+	return err
 }
 
 func (s *stream) close() {

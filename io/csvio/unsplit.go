@@ -39,10 +39,12 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 			r.Share = whole.File.Size - told
 		}
 		if r.Last && r.Failure == nil {
-			if r.Hash, err = in.hash(ctx); err != nil {
-				return err
-			}
+			err = in.readRest(ctx)
 		}
+		if err != nil {
+			return err
+		}
+		r.Hash, r.HashedBytes = in.file.hash.Sum(), in.file.off
 		if !isDone(whole.Done, &r) {
 			told += r.Share
 		}

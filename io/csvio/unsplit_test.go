@@ -83,7 +83,7 @@ func outcomes(t testing.TB, recs []*record.Record[abc]) []outcome {
 		}
 		if open == nil {
 			own := *r.Source.Range
-			own.File, own.Fingerprint, own.Unsplit, own.Share, own.Hash = record.File{}, "", false, 0, 0
+			own.File, own.Fingerprint, own.Unsplit, own.Share, own.Hash, own.HashedBytes = record.File{}, "", false, 0, 0, 0
 			all = append(all, outcome{Range: own})
 		}
 		open = r.Source.Range

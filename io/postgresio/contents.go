@@ -29,7 +29,7 @@ cross join lateral (
 cross join lateral (
 	select count(*) = count(content_hash) or coalesce(bool_or(unsplit and is_last and content_hash is not null), false) as hashed,
 		array_agg(case when unsplit or range_index = 0 then 0 else start_byte end order by start_byte) filter (where content_hash is not null) as starts,
-		array_agg(case when unsplit then f.file_size else end_byte end order by start_byte) filter (where content_hash is not null) as ends,
+		array_agg(case when unsplit then coalesce(hashed_bytes, f.file_size) else end_byte end order by start_byte) filter (where content_hash is not null) as ends,
 		array_agg(content_hash order by start_byte) filter (where content_hash is not null) as hashes
 	from cartstream.ranges where file_id = f.file_id
 ) r

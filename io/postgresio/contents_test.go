@@ -91,6 +91,45 @@ func TestSameContentIsNotSuspectAgain(t *testing.T) {
 	wantHistory(w, "a", "loaded 6 6 0 0")
 }
 
+// A file that is read in sequence is known by what was read of it.
+func TestContentOfArchiveIsItsBeginning(t *testing.T) {
+	w := newWorld(t, itemTable)
+	s := newSink[item](w, "items")
+	archive := hashed(seen("a", 1, 5), 1, 0, 1)
+	for _, r := range archive {
+		r.Source.Range.Unsplit, r.Source.Range.HashedBytes = true, 40+10*r.Source.Range.Index
+	}
+	s.load(archive...)
+	l := Ledger{Run: w.run, Database: w.db, Table: "items", Fingerprint: "f1"}
+	contents, err := l.Contents(t.Context(), []record.File{seen("a", 1, 6)})
+	want := []record.Span{{Start: 0, End: 40, Hash: 1}, {Start: 0, End: 50, Hash: 2}}
+	if err != nil || len(contents[0]) != 1 || !contents[0][0].Known || !slices.Equal(contents[0][0].Spans, want) {
+		t.Errorf("got %+v, %v", contents, err)
+	}
+}
+
+// Another process may have begun a file before it was replaced. What this one has read of
+// it since is not taken for the rest of it.
+func TestRangesOfReplacedFileAreNotEnteredForTheOneBefore(t *testing.T) {
+	w := newWorld(t, itemTable)
+	replaced := seen("a", 1, 5)
+	replaced.Changed++
+	newSink[item](w, "items").load(hashed(seen("a", 1, 5), 1, 0)...)
+	other := newSink[item](w, "items")
+	for range 2 { // the second time from what is remembered
+		other.load(hashed(replaced, 4, 1, 2)...)
+	}
+	wantHistory(w, "a", "loading 2 2 0 0")
+	l := Ledger{Run: w.run, Database: w.db, Table: "items", Fingerprint: "f1"}
+	if err := l.NewContent(t.Context(), []record.File{replaced}); err != nil {
+		t.Fatal(err)
+	}
+	other.load(hashed(replaced, 4, 0, 1, 2)...)
+	if got := w.list("select row_parsed, row_count, duplicate_count from cartstream.load_history order by begun_order"); !slices.Equal(got, []string{"2 2 0", "6 4 2"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestNewContentIsAVersionOfItsOwn(t *testing.T) {
 	w := newWorld(t, itemTable)
 	s := newSink[item](w, "items")

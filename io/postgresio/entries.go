@@ -18,6 +18,9 @@ import (
 type fileEntry struct {
 	id          uuid.UUID
 	fingerprint string
+	// suspect is set when the entry may be of another content: the file is not as it was
+	// when it was compared with it last.
+	suspect bool
 }
 
 // fileIDs caches the ledger's entries of files. An entry does not change once a
@@ -94,17 +97,18 @@ where f.file_id = $1 and f.fingerprint <> $2
 		where o.file_id = f.file_id and o.fingerprint = f.fingerprint and o.status = 'failed')`
 
 var readFileSQL = `
-select v.place, f.file_id, f.fingerprint
+select v.place, f.file_id, f.fingerprint, v.changed <> 0 and not ` + sameEvidence("v") + `
 from unnest($2::text[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::bigint[]) with ordinality v(name, size, modified, inode, changed, place)
 cross join lateral (` + entryOf("v", "$1") + `) f`
 
-// enterFiles sees to it that every file of the batch has its entry, and
-// leaves out units whose file goes by another fingerprint: another process
-// with other settings loads it.
+// enterFiles sees to it that every file of the batch has its entry. It leaves out units
+// whose file goes by another fingerprint, because another process with other settings
+// loads it, and those whose file may be another content than the entry's, because another
+// process entered it as it was before: the watcher compares it and hands it on again.
 func (a *attempt) enterFiles(ctx context.Context) error {
 	unknown := map[record.File]string{}
 	for _, u := range a.batch.units {
-		if e, ok := a.e.files.get(u.source.File); (!ok || e.fingerprint != u.source.Fingerprint) && unknown[u.source.File] == "" {
+		if e, ok := a.e.files.get(u.source.File); (!ok || e.fingerprint != u.source.Fingerprint || e.suspect) && unknown[u.source.File] == "" {
 			unknown[u.source.File] = u.source.Fingerprint
 		}
 	}
@@ -118,9 +122,15 @@ func (a *attempt) enterFiles(ctx context.Context) error {
 		if !ok {
 			entry, _ = a.e.files.get(u.source.File)
 		}
-		if entry.fingerprint == u.source.Fingerprint {
+		switch {
+		case entry.fingerprint == u.source.Fingerprint && !entry.suspect:
 			a.ids[u] = entry.id
-		} else if !refused[u.source.File] {
+		case refused[u.source.File]:
+		case entry.suspect:
+			refused[u.source.File] = true
+			slog.InfoContext(ctx, "The file has changed since another process began it; what was read of it is left out, and its content is compared",
+				"file", u.source.File.Path)
+		default:
 			refused[u.source.File] = true
 			slog.WarnContext(ctx, "The file was begun with other settings; what was read of it is left out",
 				"file", u.source.File.Path, "fingerprint", u.source.Fingerprint, "begun_with", entry.fingerprint)
@@ -146,7 +156,7 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 		b.Queue(readFileSQL, a.e.table.name, v.names, v.sizes, v.modified, v.inodes, v.changed).Query(func(rows pgx.Rows) error {
 			var place int64
 			var e fileEntry
-			_, err := pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint}, func() error {
+			_, err := pgx.ForEachRow(rows, []any{&place, &e.id, &e.fingerprint, &e.suspect}, func() error {
 				entries[v.files[place-1]] = e
 				return nil
 			})
@@ -168,13 +178,13 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 // renew gives failed files that are tried anew their new fingerprints.
 func (a *attempt) renew(ctx context.Context, entries map[record.File]fileEntry, wanted map[record.File]string) error {
 	for file, e := range entries {
-		if e.fingerprint == wanted[file] {
+		if e.fingerprint == wanted[file] || e.suspect {
 			continue
 		}
 		err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
 			b.Queue(renewFileSQL, e.id, wanted[file]).Exec(func(tag pgconn.CommandTag) error {
 				if tag.RowsAffected() > 0 {
-					entries[file] = fileEntry{e.id, wanted[file]}
+					entries[file] = fileEntry{id: e.id, fingerprint: wanted[file]}
 				}
 				return nil
 			})
@@ -205,8 +215,8 @@ func (v *versions) add(f record.File) {
 }
 
 const claimSQL = `
-insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, content_hash, load_id)
-select v.*, $12 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[], $11::bigint[]) v
+insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, content_hash, hashed_bytes, load_id)
+select v.*, $13 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[], $11::bigint[], $12::bigint[]) v
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
@@ -232,13 +242,12 @@ func (a *attempt) isVoid(u *unit) bool {
 	return a.e.table.rule.ordered() && u.source.Era != 0 && u.source.Era != a.era
 }
 
-// contentHash is nil for a range without a hash.
-func contentHash(r *record.Range) *int64 {
-	if r.Hash == 0 {
+// orNull is nil for 0.
+func orNull(n int64) *int64 {
+	if n == 0 {
 		return nil
 	}
-	hash := int64(r.Hash) // the same bits
-	return &hash
+	return &n
 }
 
 // claim enters the ranges and notes those that are this attempt's. missing
@@ -249,7 +258,7 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx, units []*unit) (missing 
 	var starts, ends, indexes, firstLines, lines, records []int64
 	var last, unsplit []bool
 	var judged []*time.Time
-	var hashes []*int64
+	var hashes, hashed []*int64
 	for _, u := range units {
 		id, entered := a.ids[u]
 		k := rangeKey{id, u.source.Start}
@@ -262,12 +271,12 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx, units []*unit) (missing 
 		indexes, records = append(indexes, s.Index), append(records, s.Records)
 		firstLines, lines = append(firstLines, s.FirstLine), append(lines, s.Lines)
 		last, unsplit, judged = append(last, s.Last), append(unsplit, s.Unsplit), append(judged, judgedAt(s))
-		hashes = append(hashes, contentHash(s))
+		hashes, hashed = append(hashes, orNull(int64(s.Hash))), append(hashed, orNull(s.HashedBytes)) // the same bits
 	}
 	if len(wanted) == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, judged, hashes, a.batch.id)
+	rows, err := tx.Query(ctx, claimSQL, files, starts, ends, indexes, firstLines, lines, records, last, unsplit, judged, hashes, hashed, a.batch.id)
 	if err != nil {
 		return false, err
 	}

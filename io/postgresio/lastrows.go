@@ -44,8 +44,10 @@ func (u *unit) lastRow() *row {
 	return nil
 }
 
-const enterLastRowSQL = `insert into cartstream.last_rows (table_name, file_name, file_size, file_modified, line_number, byte_offset, raw, tuple, load_id)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+const enterLastRowSQL = `insert into cartstream.last_rows (file_id, line_number, byte_offset, raw, tuple, load_id)
+	values ($1, $2, $3, $4, $5, $6)
+	on conflict (file_id) do update set line_number = excluded.line_number, byte_offset = excluded.byte_offset,
+		raw = excluded.raw, tuple = excluded.tuple, load_id = excluded.load_id`
 
 // enterLastRows writes the last rows of the batch that have no line end.
 func (a *attempt) enterLastRows(ctx context.Context, tx pgx.Tx) error {
@@ -54,9 +56,7 @@ func (a *attempt) enterLastRows(ctx context.Context, tx pgx.Tx) error {
 		if r == nil || !a.claimed[u] || r.outcome != inserted && r.outcome != updated {
 			continue
 		}
-		f := u.source.File
-		if _, err := tx.Exec(ctx, enterLastRowSQL, a.e.table.name, FileName(f.Path), f.Size, f.ModTime(),
-			r.line, r.offset, r.raw(), r.tuple(), a.batch.id); err != nil {
+		if _, err := tx.Exec(ctx, enterLastRowSQL, a.ids[u], r.line, r.offset, r.raw(), r.tuple(), a.batch.id); err != nil {
 			return err
 		}
 	}
@@ -69,14 +69,14 @@ const readLastRowsSQL = `
 select v.place, l.line_number, l.byte_offset, l.raw, l.tuple
 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) with ordinality v(name, size, start_byte, end_byte, place)
 cross join lateral (
-	select * from cartstream.last_rows
-	where table_name = $1 and md5(file_name) = md5(v.name) and file_name = v.name
-		and file_size < v.size and byte_offset >= v.start_byte and byte_offset < v.end_byte
+	select file_size, l.* from cartstream.files f join cartstream.last_rows l using (file_id)
+	where f.table_name = $1 and md5(f.file_name) = md5(v.name) and f.file_name = v.name
+		and f.file_size < v.size and l.byte_offset >= v.start_byte and l.byte_offset < v.end_byte
 	offset 0
 ) l
 where (
 	select count(*) from cartstream.files f join cartstream.ranges g using (file_id)
-	where f.table_name = l.table_name and md5(f.file_name) = md5(l.file_name) and f.file_name = l.file_name
+	where f.table_name = $1 and md5(f.file_name) = md5(v.name) and f.file_name = v.name
 		and f.file_size > l.file_size and f.file_size < v.size
 		and g.start_byte <= l.byte_offset and g.end_byte > l.byte_offset
 ) = 0`

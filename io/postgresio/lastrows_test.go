@@ -122,7 +122,7 @@ func TestLastRowsAreKeptForEachFile(t *testing.T) {
 		grownFile("in/c.csv", false, []string{"3,n,1", "4,n,1"}, value(3), value(4)),
 		grownFile("in/d.csv", false, []string{"1,n,1"}, value(1)), // a duplicate leaves no row
 	)...)
-	got := w.list(`select file_name, line_number, byte_offset, convert_from(raw, 'utf8') from cartstream.last_rows order by 1`)
+	got := w.list(`select file_name, line_number, byte_offset, convert_from(raw, 'utf8') from cartstream.last_rows join cartstream.files using (file_id) order by 1`)
 	if want := []string{"in/a.csv 2 10 1,n,1", "in/c.csv 3 16 4,n,1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

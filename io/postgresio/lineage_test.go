@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,44 @@ func TestRangeWithoutItsFileIsRefused(t *testing.T) {
 	for _, table := range []string{"ranges", "range_counts", "dead_letters"} {
 		if n := one[int](w, "select count(*) from cartstream."+table); n != 0 {
 			t.Errorf("%d rows of %s are left without their file", n, table)
+		}
+	}
+}
+
+// What is left adds up, whichever way entries are deleted.
+func TestLedgerAddsUpWhenEntriesAreDeleted(t *testing.T) {
+	for _, c := range []struct {
+		sql  string
+		want int
+	}{
+		{"delete from cartstream.files where file_name = 'a'", 6},
+		{"delete from cartstream.ranges where start_byte = 100", 8},
+		{"delete from cartstream.ranges where file_id = (select file_id from cartstream.files where file_name = 'b')", 6},
+		{"delete from cartstream.ranges", 0},
+		{"truncate cartstream.files cascade", 0},
+		{"truncate cartstream.ranges cascade", 0},
+	} {
+		w := newWorld(t, itemTable)
+		s := newSink[item](w, "items")
+		bad := record.Fault{Code: "c", Message: "m"}
+		load := func(name string, index int64) []*record.Record[item] {
+			return rangeOf[item](&record.Range{
+				File: testFile(name), Fingerprint: "f1", Start: 100 * index, End: 100 * (index + 1), FirstLine: 2, Lines: 2, Index: index, Last: index == 2,
+			}, items(int(10*index), int(10*index+1))[0], bad)
+		}
+		s.load(slices.Concat(load("a", 0), load("a", 1), load("b", 0))...)
+		s.load(slices.Concat(load("a", 2), load("b", 1), load("b", 2))...)
+		w.exec(c.sql)
+		for what, sql := range map[string]string{
+			"records of ranges": "select coalesce(sum(records), 0) from cartstream.ranges",
+			"records of loads":  "select sum(records)::bigint from cartstream.loads",
+			"counts of loads":   "select sum(inserted + updated + duplicates + stale + dead_letters)::bigint from cartstream.loads",
+			"dead letters":      "select 2 * count(*) from cartstream.dead_letters",
+			"counted ones":      "select 2 * sum(dead_letters)::bigint from cartstream.loads",
+		} {
+			if got := one[int](w, sql); got != c.want {
+				t.Errorf("%s: %s: %d, want %d", c.sql, what, got, c.want)
+			}
 		}
 	}
 }

@@ -26,9 +26,36 @@ type Comparer interface {
 	NewContent(ctx context.Context, files []record.File) error
 }
 
+// defaultCompareFor is how long a look of a watcher compares files, before it leaves the other
+// suspect ones to the next look: files that have arrived meanwhile go first.
+const defaultCompareFor = time.Second
+
+// compared counts the files that were compared in a row.
+type compared struct {
+	files        int
+	bytes        int64
+	told, latest time.Time
+}
+
+// tellInterval is how often a long comparison is told of.
+const tellInterval = 10 * time.Second
+
+func (c *compared) add(f record.File) {
+	now := time.Now()
+	if now.Sub(c.latest) >= tellInterval {
+		*c = compared{told: now}
+	}
+	c.files, c.bytes, c.latest = c.files+1, c.bytes+f.Size, now
+	if now.Sub(c.told) >= tellInterval {
+		c.told = now
+		slog.Info("Comparing files whose modification time or attributes have changed with what was loaded of them",
+			"files", c.files, "bytes", c.bytes)
+	}
+}
+
 // compare decides by their content which of the suspect files are those that the ledger
-// knows, and corrects the states of the others. A file that cannot be read leaves the
-// queue.
+// knows, and corrects the states of the others. A file that cannot be read, or that is
+// left to the next look, leaves the queue.
 func (l *poll) compare(ctx context.Context, asked []record.File, states []record.FileState) error {
 	comparer, ok := l.ledger.(Comparer)
 	if !ok {
@@ -54,6 +81,14 @@ func (l *poll) compare(ctx context.Context, asked []record.File, states []record
 	var c comparison
 	for n, i := range suspects {
 		f := questions[n]
+		if l.comparing.IsZero() {
+			l.comparing = time.Now()
+		} else if l.holds.watching && time.Since(l.comparing) >= l.compareFor {
+			l.unqueue(f.Path)
+			l.wait(wait{file: f, until: l.now, counted: true})
+			continue
+		}
+		l.compared.add(f)
 		switch at, err := findContent(ctx, f, contents[n]); {
 		case errors.Is(err, errBeingWritten):
 			l.hold(f)

@@ -27,13 +27,14 @@ type memory struct {
 	err                     error
 	// onLookup is called first, without the lock.
 	onLookup func()
+	name     string // of the ledger
 }
 
 var memories sync.Map
 
 // newLedger returns the ledger of a test.
 func newLedger(t testing.TB) (memoryLedger, *memory) {
-	m := &memory{states: map[record.File]record.FileState{}}
+	m := &memory{states: map[record.File]record.FileState{}, name: t.Name()}
 	memories.Store(t.Name(), m)
 	t.Cleanup(func() { memories.Delete(t.Name()) })
 	return memoryLedger{Name: t.Name()}, m

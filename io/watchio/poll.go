@@ -53,6 +53,11 @@ type poller struct {
 	// leaves the ledger as it is.
 	counting bool
 
+	// compareFor is how long a look compares suspect files, of which it compares one at
+	// least; compared is how far that has come.
+	compareFor time.Duration
+	compared   compared
+
 	// unlisted and unopened are the problems that were reported.
 	unlisted, unopened reports
 }
@@ -71,7 +76,7 @@ func newPoller(s settings, ledger Ledger) (*poller, error) {
 	}
 	return &poller{
 		settings: s, survey: survey{globs: globs, known: newKnown(maxKnown)}, ledger: ledger,
-		flight: &inFlight{}, most: math.MaxInt, queue: newQueue(s), patience: leastPatience,
+		flight: &inFlight{}, most: math.MaxInt, queue: newQueue(s), patience: leastPatience, compareFor: defaultCompareFor,
 		holds: holds{waits: s.Waits}, renamed: map[string]bool{}, replaced: map[string]bool{},
 	}, nil
 }
@@ -121,6 +126,8 @@ type poll struct {
 	over map[record.File]bool
 	// changed are the paths that had become other versions when they were to be handed on.
 	changed map[string]bool
+	// comparing is when the look began to compare files; zero if it did not.
+	comparing time.Time
 	// taken are the files that have waited long enough for this look.
 	taken []wait
 	// asked counts the files of the queue that the ledger was asked about last, and due

@@ -109,10 +109,13 @@ type Range struct {
 	Share int64
 	// Era is Work's.
 	Era int64
-	// Hash is the content's (xxHash64) of the file's own bytes that the range covers,
-	// from the file's first byte for the first range; of an unsplit file only the last
-	// range has one, of the whole file. 0 is none. The reader sets it.
-	Hash uint64
+	// Hash is the hash (xxHash64) of the file's own bytes that the range covers, and of
+	// all before them for the first range. 0 is none. The reader sets it.
+	//
+	// Of a range that is cut from an unsplit file it is the hash of the file's first
+	// HashedBytes bytes: what was read until the range was complete, or all for the last.
+	Hash        uint64
+	HashedBytes int64
 }
 
 // Bytes returns how many bytes of its file the range stands for.
