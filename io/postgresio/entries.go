@@ -356,9 +356,9 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 // reports false when the entry is there: an earlier attempt's COMMIT came
 // through, of a load that claims no range and so could not tell before.
 func (a *attempt) enterLoad(ctx context.Context, tx pgx.Tx, r *loadResult, took time.Duration) (bool, error) {
-	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, stale, dead_letters, seconds, run)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing`,
-		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.stale, r.dead, took.Seconds(), a.e.opts.Run)
+	tag, err := tx.Exec(ctx, `insert into cartstream.loads (load_id, table_name, records, inserted, updated, duplicates, stale, dead_letters, changed_rows, seconds, run)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing`,
+		a.batch.id, a.e.table.name, r.records, r.inserted, r.updated, r.duplicates, r.stale, r.dead, len(r.changed), took.Seconds(), a.e.opts.Run)
 	entered := tag.RowsAffected() == 1
 	if err == nil && !entered {
 		a.logCommittedBefore(ctx)

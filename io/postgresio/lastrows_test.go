@@ -133,6 +133,10 @@ func TestLastRowsAreKeptForEachFile(t *testing.T) {
 		grownFile("in/b.csv", true, []string{"2,n,1.5"}, other(2)),
 		grownFile("in/c.csv", true, []string{"3,n,1", "4,n,1.5"}, value(3), other(4)),
 	)...)
+	inLedger, err := Ledger{Run: w.run, Database: w.db, Table: "items"}.RunTotals(t.Context())
+	if err != nil || inLedger.ChangedRows != 2 {
+		t.Errorf("the ledger says %+v, %v", inLedger, err)
+	}
 	if n := RunTotals(w.run).ChangedRows; n != 2 || strings.Contains(logged.String(), "in/b.csv") {
 		t.Errorf("%d rows are reported: %s", n, logged)
 	}

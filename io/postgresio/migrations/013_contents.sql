@@ -22,6 +22,9 @@ alter table cartstream.last_rows
     drop column file_modified,
     add primary key (file_id);
 
+-- How many rows from earlier versions of files the load has found to be wrong.
+alter table cartstream.loads add column changed_rows bigint not null default 0;
+
 -- Deleting ranges looks at each load once, however many ranges it had, and emptying
 -- the table is the same as deleting all of them.
 drop trigger delete_range on cartstream.ranges;
