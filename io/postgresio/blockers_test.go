@@ -200,7 +200,7 @@ func TestBlockingSessionIsNamed(t *testing.T) {
 	log := captureLog(t)
 	s := newSink[item](w, "items")
 	other := begin(w)
-	execIn(w, other, "lock table items in share mode")
+	execIn(w, other, "set local application_name = 'psql'; lock table items in share mode") // Cartstream's own would be ended
 	pid := other.Conn().PgConn().PID()
 	done := inBackground(func() error { return s.bundle(wholeRange[item](testFile("a.csv"), items(0, 5)...)...) })
 	waitUntil(t, "the name of the blocker", func() bool {
