@@ -96,8 +96,9 @@ func TestFlinkSessionIsKilled(t *testing.T) {
 		return err == nil
 	})
 	v.jobServer(s)
+	p.endsWith(exitFailed) // the new job server does not know its job
+	p.mustSay("the job may go on in the cluster")
 	inTheMiddle(func() {
-		p.kill9()
 		s.run(exitDone, "job", "cancel", p.jobOf(), "--endpoint", v.endpoint, "--flink-rest", v.rest).mustSay("Cancelled the job")
 	})
 	s.eventually("no worker", func() bool { return len(v.cluster.workers()) == 0 })
