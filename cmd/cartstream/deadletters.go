@@ -130,9 +130,13 @@ func deadLetterJSON(w io.Writer) deadLetterWriter {
 
 func deadLetterCSV(w io.Writer) deadLetterWriter {
 	c := csv.NewWriter(w)
+	terminal := isTerminal(w)
 	row := func(cells ...string) error {
 		for i, cell := range cells {
 			cells[i] = harmless(cell)
+			if terminal {
+				cells[i] = escape(cells[i], "\n\t")
+			}
 		}
 		return c.Write(cells)
 	}

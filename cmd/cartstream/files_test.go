@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -97,6 +98,30 @@ func TestNamesOfFiles(t *testing.T) {
 	out := s.run(exitDone, "history").stdout.String()
 	if strings.Contains(out, "\x1b") || strings.Contains(out, "a\nnewline") {
 		t.Errorf("history steers the terminal: %q", out)
+	}
+}
+
+// What a name holds reaches a terminal only as text that can be read, in log
+// lines and in dead letters alike; a file gets the dead letters' own bytes.
+func TestNamesOfFilesDoNotSteerTheTerminal(t *testing.T) {
+	s := newScene(t)
+	for _, name := range []string{"escape\x1b[31m.csv", "spaced \x1b[32m.csv", `text \x1b[33m.csv`, "csi\u009b34m.csv", "latin1-\xe9-rest.csv", "bell\a.csv"} {
+		s.write("in/"+name, header+event(1)+"no event\x1b[35m\n"+strings.Replace(event(2), "129.90", "\x1b[36m", 1))
+		s.write("in/failed "+name, "event_id\n")
+	}
+	steers := regexp.MustCompile(`[\x1b\x{9b}]\[?3[1-7]m|\a`)
+	for _, args := range [][]string{
+		{"run", "--available-now", "--input", "in/*.csv", "--log-level", "debug"}, {"dead-letters", "--output", "csv"}, {"dead-letters"}, {"history"}, {"verify", "--files"},
+	} {
+		p, _ := s.onTerminal(120, args...)
+		s.eventually("its end", p.hasEnded)
+		text := p.stderr.String()
+		if steers.MatchString(text) || !strings.Contains(text, `\x1B[31m`) && args[0] != "verify" {
+			t.Errorf("%v steers the terminal, or names no file: %q", args, text)
+		}
+	}
+	if text := s.run(exitDone, "dead-letters", "--output", "csv").stdout.String(); !steers.MatchString(text) {
+		t.Errorf("the bytes of dead letters are escaped in a file: %q", text)
 	}
 }
 

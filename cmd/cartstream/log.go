@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -22,9 +23,10 @@ func (a *app) setUpLog() error {
 	switch a.logFormat {
 	case "text":
 		handler = tint.NewTextHandler(a.log, &tint.Options{
-			Level:      level,
-			TimeFormat: "15:04:05.000",
-			NoColor:    os.Getenv("NO_COLOR") != "" || !isTerminal(a.stderr),
+			Level:       level,
+			TimeFormat:  "15:04:05.000",
+			NoColor:     os.Getenv("NO_COLOR") != "" || !isTerminal(a.stderr),
+			ReplaceAttr: printableAttr,
 		})
 	case "json":
 		handler = slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: level})
@@ -33,6 +35,26 @@ func (a *app) setUpLog() error {
 	}
 	pipeline.Init(handler)
 	return nil
+}
+
+// printableAttr escapes an attribute's text. The handler drops what follows ESC or
+// a byte that is not UTF-8; on a terminal it writes ESC, also for the text \x1b.
+func printableAttr(_ []string, attr slog.Attr) slog.Attr {
+	text := ""
+	switch v := attr.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		text = v.String()
+	case slog.KindAny:
+		err, ok := v.Any().(error)
+		if !ok {
+			return attr
+		}
+		text = err.Error()
+	default:
+		return attr
+	}
+	text = strings.ReplaceAll(escape(text, "\n"), `\x1b`, `\x1B`)
+	return slog.String(attr.Key, text)
 }
 
 func (a *app) level() (level slog.Level, err error) {

@@ -67,7 +67,7 @@ func (a *app) report(err error, status int) {
 		slog.New(slog.NewJSONHandler(a.stderr, nil)).Error(err.Error(), "exit_status", status)
 		return
 	}
-	text := "Error: " + err.Error()
+	text := "Error: " + escape(err.Error(), "\n\t")
 	if status == exitUsage {
 		text += "\nRun 'cartstream --help' for usage."
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -46,13 +47,25 @@ func (t table) row(format string, values ...any) { _, _ = fmt.Fprintf(t, format+
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
-// printable keeps a file's name, which may hold anything, from steering the
-// terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return '\uFFFD'
+// printable escapes what would steer a terminal: control characters, bytes that
+// are not UTF-8, and other characters that no one sees. Names of files may hold
+// all of them.
+func printable(s string) string { return escape(s, "") }
+
+// escape is printable, but leaves the given characters as they are.
+func escape(s, except string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1, r < ' ' && !strings.ContainsRune("\n\r\t"+except, r), r == '\x7f':
+			fmt.Fprintf(&b, `\x%02X`, s[i])
+		case strconv.IsPrint(r), strings.ContainsRune(except, r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
 		}
-		return r
-	}, s)
+		i += size
+	}
+	return b.String()
 }
