@@ -51,6 +51,10 @@ func TestSettingsFromAFile(t *testing.T) {
 			s.Streaming.Input, s.Streaming.CheckpointPath = []string{"a/*.csv"}, "a/*.csv"
 		}},
 		{"seconds as a fraction", "generator:\n  interval_seconds: 0.25\n", func(s *Settings) { s.Generator.Interval = Duration(250 * time.Millisecond) }},
+		{"seconds with their unit", "generator:\n  interval_seconds: 250ms\n", func(s *Settings) { s.Generator.Interval = Duration(250 * time.Millisecond) }},
+		{"a number for a time", "streaming:\n  trigger_interval: 1.5\n  minimum_age: 2\n", func(s *Settings) {
+			s.Streaming.TriggerInterval, s.Streaming.MinimumAge = Duration(1500*time.Millisecond), Duration(2*time.Second)
+		}},
 		{"no seconds", "generator:\n  interval_seconds: 0\n", func(s *Settings) { s.Generator.Interval = 0 }},
 		{"everything", `
 generator: {output_path: out, batch_size: 1, interval_seconds: 2}
@@ -92,7 +96,7 @@ func TestDurations(t *testing.T) {
 		"10 seconds": 10 * time.Second, "10s": 10 * time.Second, "10 s": 10 * time.Second, "1 second": time.Second,
 		"500ms": 500 * time.Millisecond, "500 milliseconds": 500 * time.Millisecond, "1.5 minutes": 90 * time.Second,
 		"10 Seconds": 10 * time.Second, "1 min": time.Minute, "90 secs": 90 * time.Second, "2 days": 48 * time.Hour, "1.5d": 36 * time.Hour, "1 HR": time.Hour,
-		"2 hours": 2 * time.Hour, "1m30s": 90 * time.Second, "0": 0, "0s": 0, `"0"`: 0, "87600h": 10 * 365 * 24 * time.Hour,
+		"2 hours": 2 * time.Hour, "10": 10 * time.Second, "1.5": 1500 * time.Millisecond, `"2"`: 2 * time.Second, "1e1": 10 * time.Second, "1m30s": 90 * time.Second, "0": 0, "0s": 0, `"0"`: 0, "87600h": 10 * 365 * 24 * time.Hour,
 	} {
 		got, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err != nil || got.Streaming.TriggerInterval.Duration() != want {
@@ -100,7 +104,7 @@ func TestDurations(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"10", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "3651 days", "2000000 hours days", "99999 days", "1 s 2 s", `""`, "~", "0x0",
+		"-1", ".inf", ".nan", "-.inf", "1e300", "-1s", "-1 seconds", "10 parsecs", "seconds", "1.2.3s", "true", "[1s]", "87601h", "99999999999999999 hours", "3651 days", "2000000 hours days", "99999 days", "1 s 2 s", `""`, "~", "0x0",
 	} {
 		_, _, err := parseSettings("f", []byte("streaming:\n  trigger_interval: "+text+"\n"), nil)
 		if err == nil {
@@ -132,9 +136,9 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"too large", "generator:\n  batch_size: 99999999999999999999\n", []string{"f:2: generator.batch_size: found 99999999999999999999; allowed is " + allowedCount}},
 		{"number in quotes", "generator:\n  batch_size: \"5\"\n", []string{`f:2: generator.batch_size: found "5"; allowed is ` + allowedCount}},
 		{"no value", "generator:\n  batch_size:\n", []string{"f:2: generator.batch_size: found nothing; allowed is " + allowedCount}},
-		{"no number", "generator:\n  interval_seconds: .nan\n", []string{"f:2: generator.interval_seconds: found .nan; allowed is " + allowedSeconds}},
-		{"endless", "generator:\n  interval_seconds: .inf\n", []string{"f:2: generator.interval_seconds: found .inf; allowed is " + allowedSeconds}},
-		{"duration for seconds", "generator:\n  interval_seconds: 5s\n", []string{`f:2: generator.interval_seconds: found "5s"; allowed is ` + allowedSeconds}},
+		{"no number", "generator:\n  interval_seconds: .nan\n", []string{"f:2: generator.interval_seconds: found .nan; allowed is " + allowedDuration}},
+		{"endless", "generator:\n  interval_seconds: .inf\n", []string{"f:2: generator.interval_seconds: found .inf; allowed is " + allowedDuration}},
+		{"a time without sense", "generator:\n  interval_seconds: soon\n", []string{`f:2: generator.interval_seconds: found "soon"; allowed is ` + allowedDuration}},
 		{"number for text", "streaming:\n  checkpoint_path: 5\n", []string{"f:2: streaming.checkpoint_path: found 5 without quotes, which YAML does not take for a text; allowed is " + allowedText + `: write "5", with the quotes`}},
 		{"empty text", "generator:\n  output_path: ' '\n", []string{`f:2: generator.output_path: found " "; allowed is ` + allowedText}},
 		{"mapping for text", "postgres:\n  table:\n    name: x\n", []string{"f:3: postgres.table: found a mapping; allowed is " + allowedText}},
@@ -148,10 +152,10 @@ func TestMistakesInASettingsFile(t *testing.T) {
 		{"key twice", "generator:\n  batch_size: 1\n  batch_size: 2\n", []string{"f:3: generator.batch_size: found a second time; the first is in line 2"}},
 		{"section twice", "generator:\n  batch_size: 1\ngenerator:\n  batch_size: 2\n", []string{"f:3: generator: found a second time; the first is in line 1"}},
 		{"two documents", "generator:\n  batch_size: 1\n---\ngenerator:\n  batch_size: 2\n", []string{"f:3: found a second document; allowed is one"}},
-		{"several at once", "generator:\n  batch_size: 0\nstreamin: {}\nvalidation:\n  future_tolerance: 5\n", []string{
+		{"several at once", "generator:\n  batch_size: 0\nstreamin: {}\nvalidation:\n  future_tolerance: 5 parsecs\n", []string{
 			"f:2: generator.batch_size: found 0; allowed is " + allowedCount,
 			`f:3: found the unknown key "streamin" (did you mean streaming?); allowed are generator, streaming, csv, validation, postgres`,
-			"f:5: validation.future_tolerance: found 5; allowed is " + allowedDuration,
+			"f:5: validation.future_tolerance: found \"5 parsecs\"; allowed is " + allowedDuration,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

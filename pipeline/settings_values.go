@@ -22,8 +22,7 @@ const (
 
 	allowedCount    = "a whole number from 1 to 1000000000"
 	allowedLimit    = "a whole number from 0, which is no limit, to 1000000000"
-	allowedSeconds  = "a number of seconds from 0 to 315360000"
-	allowedDuration = "a time from 0 to ten years with its unit, as in " + exampleDurations
+	allowedDuration = "a time from 0 to ten years, as in " + exampleDurations
 	allowedText     = "a text that is not empty"
 	allowedTexts    = "a text that is not empty, or a list of such"
 	allowedChar     = `one ASCII character, or tab, or "" for none`
@@ -207,24 +206,9 @@ func wholeSetting(to *int, least int64, allowed string) settingsValue {
 	return settingsValue{set: set, get: func() string { return strconv.Itoa(*to) }, variable: plain}
 }
 
-func secondsSetting(to *Duration) settingsValue {
-	set := func(n *yaml.Node) error {
-		var v float64
-		number := n.ShortTag() == "!!int" || n.ShortTag() == "!!float"
-		if n.Kind != yaml.ScalarNode || !number || n.Decode(&v) != nil ||
-			math.IsNaN(v) || v < 0 || v > maxDuration.Seconds() {
-			return unlike(n, allowedSeconds)
-		}
-		*to = Duration(math.Round(v * float64(time.Second)))
-		return nil
-	}
-	return settingsValue{set: set, get: func() string { return strconv.FormatFloat(to.Duration().Seconds(), 'g', -1, 64) }, variable: plain}
-}
-
 func durationSetting(to *Duration) settingsValue {
 	set := func(n *yaml.Node) error {
-		text := n.ShortTag() == "!!str" || n.ShortTag() == "!!int" && n.Value == "0"
-		if n.Kind != yaml.ScalarNode || !text {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 			return unlike(n, allowedDuration)
 		}
 		d, err := ParseDuration(n.Value)
@@ -235,6 +219,13 @@ func durationSetting(to *Duration) settingsValue {
 		return nil
 	}
 	return settingsValue{set: set, get: func() string { return to.String() }, variable: plain}
+}
+
+// secondsSetting is a durationSetting that is shown in seconds, as its key says.
+func secondsSetting(to *Duration) settingsValue {
+	v := durationSetting(to)
+	v.get = func() string { return strconv.FormatFloat(to.Duration().Seconds(), 'g', -1, 64) }
+	return v
 }
 
 // describe names a value for a message.

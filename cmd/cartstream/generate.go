@@ -50,7 +50,7 @@ func newGenerate(a *app) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.OutputPath, "output", "", "folder the files go to (default: generator.output_path of the settings)")
 	f.IntVar(&o.BatchSize, "batch-size", 0, "events a file (default: generator.batch_size)")
-	durationFlag(cmd, &o.Interval, "interval", 0, "from file to file, as 5s; 0 for no pause (default: generator.interval_seconds)")
+	durationFlag(cmd, &o.Interval, "interval", 0, "from file to file, as 5s or 0.5; 0 for no pause (default: generator.interval_seconds)")
 	f.Int64Var(&o.Files, "files", 0, "end after so many files; 0 for no bound")
 	f.Int64Var(&o.Count, "count", 0, "end after so many events; 0 for no bound")
 	f.Float64Var(&o.Rate, "rate", 0, "events a second, in place of --interval")
