@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cartstream/cartstream/internal/files"
 	"github.com/cartstream/cartstream/internal/runctl"
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -289,18 +290,27 @@ func TestAFolderThatGoesAndComes(t *testing.T) {
 	})
 }
 
-// As when fs.inotify.max_user_watches is reached.
-func TestTroubleWithEventsIsToldOnceAndPollsGoOn(t *testing.T) {
+// As when fs.inotify.max_user_watches is reached: each listing may name another folder.
+func TestTroubleWithEventsIsToldOnceAndSoIsItsEnd(t *testing.T) {
 	dir := t.TempDir()
 	w := watcherOf(t, dir, filepath.Join(dir, "**", "*.csv"))
 	defer runctl.Forget(t.Name())
-	w.fn.poller.follow(t.Name())
-	w.fn.poller.events.Close()
+	p := w.fn.poller
+	p.follow(t.Name())
+	working := p.events
+	failing, err := files.NewEvents(p.globs)
+	check(t, err)
+	failing.Close()
 	logged := recordLogs(t)
-	for i := range 3 {
+	for i := range 6 {
+		p.events = []*files.Events{failing, working}[i/3]
+		p.full = pace{} // list
+		if i == 2 {
+			check(t, os.RemoveAll(filepath.Join(dir, "0")))
+		}
 		w.want(w.write(fmt.Sprintf("%d/a.csv", i), "a", i))
 	}
-	logged.want(t, "WARN The system tells no changes; folders are looked at each trigger interval")
+	logged.want(t, "WARN File notifications fail; polling each trigger interval", "INFO File notifications work again")
 }
 
 // What comes while files wait takes its place among them, without a listing.

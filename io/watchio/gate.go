@@ -3,6 +3,7 @@ package watchio
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -15,13 +16,31 @@ import (
 // ready is asked about the next file of the queue, right before it is handed on, and
 // may look at the file itself.
 
-// notYet reports whether a file that was found is to wait, and until when. A file that
-// waits is looked at again then, or when it changes.
-func (l *poll) notYet(f record.File) (until time.Time, wait bool) {
-	if l.settings.young(f.Modified, l.now) {
-		return time.UnixMicro(f.Modified).Add(l.MinimumAge), true
+// notYet reports whether a file that was found has to wait. It is looked at again when it
+// is old enough, or when it changes. A file whose modification time lies in the future may
+// wait for years, so it counts as backlog.
+func (l *poll) notYet(f record.File) (w wait, waits bool) {
+	if !l.settings.young(f.Modified, l.now) {
+		return wait{}, false
 	}
-	return time.Time{}, false
+	w = wait{file: f, until: f.ModTime().Add(l.MinimumAge)}
+	if ahead := f.ModTime().Sub(l.now); ahead > clockDoubt {
+		w.counted, w.why = true, "its modification time lies in the future: "+f.ModTime().UTC().Format(time.RFC3339)
+	}
+	return w, true
+}
+
+// reportFuture logs, once, that a file from the future waits.
+func (l *poll) reportFuture(f record.File) {
+	if l.future[f.Path] == f {
+		return
+	}
+	if l.future == nil {
+		l.future = map[string]record.File{}
+	}
+	l.future[f.Path] = f
+	slog.Warn("The file waits, because its modification time lies in the future and streaming.minimum_age is set; "+
+		"'touch' sets the time to now", "file", f.Path, "modified", f.ModTime().UTC().Format(time.RFC3339), "minimum_age", l.MinimumAge.String())
 }
 
 // ready opens a queued file and reports whether it can be handed on as what it was

@@ -102,13 +102,6 @@ func TestFileOpenForWritingIsHeldAndCountsAsBacklog(t *testing.T) {
 	w.want()
 }
 
-func (w *watcher) wantBacklog(files int64) {
-	w.t.Helper()
-	if b, _ := runctl.Of(w.t.Name()).Backlog(); b.Files != files || b.Bytes == 0 {
-		w.t.Errorf("the backlog is %+v, want %d files", b, files)
-	}
-}
-
 // A file whose loads are over is opened for writing before it is due again.
 func TestFileInFlightThatIsOpenedIsNotHandedOnAgain(t *testing.T) {
 	w := newWatcher(t)

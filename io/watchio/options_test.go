@@ -40,6 +40,42 @@ func TestAFileFromTheFutureIsOldEnoughWithoutAMinimumAge(t *testing.T) {
 	w.want(w.write("a.csv", "a\n", int(time.Until(epoch.AddDate(100, 0, 0)).Seconds())))
 }
 
+func TestFileFromTheFutureIsToldAndCountsAsBacklog(t *testing.T) {
+	logged := recordLogs(t)
+	w := newWatcher(t, WithMinimumAge(time.Minute))
+	path := filepath.Join(w.dir, "a.csv")
+	for year := range 2 {
+		at := time.Date(2099+year, 1, 1, 0, 0, 0, 0, time.UTC)
+		check(t, os.WriteFile(path, []byte("a"), 0o600))
+		check(t, os.Chtimes(path, at, at))
+		for range 3 {
+			w.want()
+			w.wantBacklog(1)
+		}
+		logged.want(t, fmt.Sprintf("WARN The file waits, because its modification time lies in the future and streaming.minimum_age is set; "+
+			"'touch' sets the time to now %s %d-01-01T00:00:00Z 1m0s", path, 2099+year))
+	}
+	check(t, os.Chtimes(path, epoch, epoch))
+	w.want(versionNow(t, path))
+	logged.want(t)
+}
+
+func TestListNamesFileFromTheFuture(t *testing.T) {
+	dir := t.TempDir()
+	ledger, _ := newLedger(t)
+	path := filepath.Join(dir, "a.csv")
+	check(t, os.WriteFile(path, []byte("a"), 0o600))
+	at := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	check(t, os.Chtimes(path, at, at))
+	logged := recordLogs(t)
+	j, err := runners[0].list(t, filepath.Join(dir, "*.csv"), ledger, nil, WithMinimumAge(time.Minute))
+	check(t, err)
+	wantFiles(t, j.files())
+	logged.want(t, "WARN The file waits, because its modification time lies in the future and streaming.minimum_age is set; "+
+		"'touch' sets the time to now "+path+" 2099-01-01T00:00:00Z 1m0s",
+		"WARN Left to a later run "+path+" its modification time lies in the future: 2099-01-01T00:00:00Z")
+}
+
 func TestAListTellsOfWhatIsNotOldEnough(t *testing.T) {
 	dir := t.TempDir()
 	ledger, _ := newLedger(t)

@@ -52,6 +52,8 @@ type poller struct {
 	// counting has all files be handed on that wait, because nobody reads them, and
 	// leaves the ledger as it is.
 	counting bool
+	// future are the files from the future that were reported, by path.
+	future map[string]record.File
 
 	// compareFor is how long a look compares suspect files, of which it compares one at
 	// least; compared is how far that has come.
@@ -165,6 +167,7 @@ func (p *poller) lookAt(ctx context.Context, now time.Time, to scope) (*poll, er
 	if to > arrivals {
 		l.holds.sweep(l.waits, now)
 		maps.DeleteFunc(l.replaced, func(path string, _ bool) bool { return !l.waits(path) })
+		maps.DeleteFunc(l.future, func(path string, _ record.File) bool { return !l.waits(path) })
 	}
 	if err := l.review(ctx); err != nil {
 		return nil, err
@@ -261,7 +264,7 @@ func (l *poll) beginAnew(list *files.Listing) {
 // found queues a file that is neither in flight nor known, or has it wait. Another
 // version of its path is neither queued nor waits any more.
 func (l *poll) found(f record.File) {
-	until, waits := l.notYet(f)
+	young, waits := l.notYet(f)
 	switch {
 	case l.known.has(f, l.now):
 		l.unqueue(f.Path)
@@ -271,7 +274,10 @@ func (l *poll) found(f record.File) {
 	case waits:
 		l.young++
 		l.unqueue(f.Path)
-		l.wait(wait{file: f, until: until})
+		l.wait(young)
+		if young.counted {
+			l.reportFuture(f)
+		}
 	case !l.queue.has(f):
 		l.unqueue(f.Path)
 		l.queue.put(f)

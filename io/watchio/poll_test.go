@@ -89,6 +89,13 @@ func (w *watcher) want(files ...record.File) {
 	wantFiles(w.t, got, files...)
 }
 
+func (w *watcher) wantBacklog(files int64) {
+	w.t.Helper()
+	if b, _ := runctl.Of(w.t.Name()).Backlog(); b.Files != files || b.Bytes == 0 {
+		w.t.Errorf("the backlog is %+v, want %d files", b, files)
+	}
+}
+
 func (w *watcher) wantInFlight(files ...record.File) {
 	w.t.Helper()
 	var got []record.File

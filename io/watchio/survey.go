@@ -25,8 +25,8 @@ type survey struct {
 	names, full pace
 	// troubled tells that the latest listing had problems.
 	troubled bool
-	// told is the trouble with events that was logged.
-	told string
+	// blind is true while events fail, which was logged.
+	blind bool
 }
 
 const (
@@ -75,7 +75,9 @@ const (
 // scope decides how far a poll goes, while so many files are queued.
 func (s *survey) scope(now time.Time, queued int) scope {
 	complete, trouble := s.events.Complete()
-	s.tell(trouble)
+	if s.events != nil {
+		s.tell(trouble)
+	}
 	complete = complete && !s.troubled
 	share, most := rarely, longest
 	if complete {
@@ -138,15 +140,16 @@ func (s *survey) follow(run string) {
 	}
 }
 
-// tell logs once that events don't come: what is due is found all the same, only
-// later.
+// tell logs when events begin to fail and when they work again. Without them the same
+// files are found, only later. The failure may name another folder at each listing.
 func (s *survey) tell(trouble error) {
-	if trouble == nil {
-		s.told = ""
-	} else if now := trouble.Error(); now != s.told {
-		s.told = now
-		slog.Warn("The system tells no changes; folders are looked at each trigger interval", "error", trouble)
+	switch {
+	case trouble != nil && !s.blind:
+		slog.Warn("File notifications fail; polling each trigger interval", "error", trouble)
+	case trouble == nil && s.blind:
+		slog.Info("File notifications work again")
 	}
+	s.blind = trouble != nil
 }
 
 // distinct keeps the first of equal paths, in place.
