@@ -2,6 +2,7 @@ package watchio
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -45,7 +46,7 @@ func TestNewFilesDoNotWaitForTheComparisonOfOthers(t *testing.T) {
 	ledger := contentLedger{memory: w.memory, compared: map[string]bool{}}
 	w.fn.poller.ledger, w.fn.poller.compareFor = ledger, 0
 	for i := range 5 {
-		w.memory.loaded(w.write(itoa(i)+".csv", "x", i))
+		w.memory.loaded(w.write(fmt.Sprint(i)+".csv", "x", i))
 	}
 	added := w.write("new.csv", "x", 10)
 	w.want(added)
