@@ -105,7 +105,8 @@ func (f Flow[T, R]) build(s beam.Scope, files beam.PCollection) {
 	records := csvio.Read[T](s, ranges, o.reading()...)
 	records = transforms.Validate[T](s, records, f.Rules)
 	committed := postgresio.Load[T](s, records, o.Settings.Postgres.Table, append(o.Settings.Postgres.sink(),
-		postgresio.WithRun(o.run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()))...)
+		postgresio.WithRun(o.run), postgresio.WithDatabase(o.Database), postgresio.WithRetryFor(o.retryFor()),
+		postgresio.WithMaxDeadLetters(o.Settings.Validation.MaxDeadLetters))...)
 	if o.runner() == RunnerPrism {
 		beam.ParDo0(s, ignoreRange, beam.Reshuffle(s, committed))
 	}

@@ -152,7 +152,7 @@ func ledgerOf[T any](o Options) postgresio.Ledger {
 }
 
 func (o Options) reading() []csvio.Option {
-	return []csvio.Option{csvio.WithRun(o.run), csvio.WithDialect(o.Settings.CSV)}
+	return []csvio.Option{csvio.WithRun(o.run), csvio.WithDialect(o.Settings.CSV), csvio.WithMaxExpansion(o.Settings.Validation.MaxExpansion)}
 }
 
 func watchingOf[T any](o Options) []watchio.Option {

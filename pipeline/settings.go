@@ -67,6 +67,11 @@ type StreamingSettings struct {
 type ValidationSettings struct {
 	// FutureTolerance is how far ahead of now an event's time may be.
 	FutureTolerance Duration
+	// MaxExpansion bounds the content of a compressed file to so many times its size; 0
+	// is no bound.
+	MaxExpansion int
+	// MaxDeadLetters is how many dead letters a file may have; 0 is no bound.
+	MaxDeadLetters int
 }
 
 // PostgresSettings say where the rows go.
@@ -140,8 +145,9 @@ func DefaultSettings() Settings {
 			MaxFilesPerTrigger: 5, UnfinishedWait: Duration(30 * time.Second), IncludeExisting: true,
 			CheckpointPath: "data/checkpoint", CheckpointInterval: Duration(10 * time.Second),
 		},
-		CSV:      csvio.DefaultDialect(),
-		Postgres: PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert, MaxRejectedFiles: postgresio.DefaultMaxRejectedFiles},
+		CSV:        csvio.DefaultDialect(),
+		Validation: ValidationSettings{MaxExpansion: csvio.DefaultMaxExpansion, MaxDeadLetters: postgresio.DefaultMaxDeadLetters},
+		Postgres:   PostgresSettings{Table: "user_events", InsertMode: InsertModeInsert, MaxRejectedFiles: postgresio.DefaultMaxRejectedFiles},
 	}
 }
 

@@ -69,6 +69,8 @@ func (s *Settings) sections() []settingsSection {
 		}},
 		{"validation", []settingsKey{
 			{"future_tolerance", durationSetting(&s.Validation.FutureTolerance)},
+			{"max_expansion", limitSetting(&s.Validation.MaxExpansion)},
+			{"max_dead_letters", limitSetting(&s.Validation.MaxDeadLetters)},
 		}},
 		{"postgres", []settingsKey{
 			{"table", textSetting(&s.Postgres.Table, checkTable)},

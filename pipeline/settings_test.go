@@ -59,7 +59,7 @@ func TestSettingsFromAFile(t *testing.T) {
 		{"everything", `
 generator: {output_path: out, batch_size: 1, interval_seconds: 2}
 streaming: {input: "in/*.csv", trigger_interval: 500ms, max_files_per_trigger: 1000000000, unfinished_wait: 9s, checkpoint_path: cp, checkpoint_interval: 1 min}
-validation: {future_tolerance: 5 minutes}
+validation: {future_tolerance: 5 minutes, max_expansion: 50, max_dead_letters: 0}
 postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, event_timestamp], version_column: event_timestamp, retry_for: 1h30m, allow_unlogged: true, max_rejected_files: 0, url: "postgres://u:p@h/d"}
 `, func(s *Settings) {
 			*s = Settings{
@@ -69,7 +69,7 @@ postgres: {table: shop.events, insert_mode: upsert, update_columns: [price, even
 					Input: []string{"in/*.csv"}, TriggerInterval: Duration(500 * time.Millisecond),
 					MaxFilesPerTrigger: 1_000_000_000, UnfinishedWait: Duration(9 * time.Second), IncludeExisting: true, CheckpointPath: "cp", CheckpointInterval: Duration(time.Minute),
 				},
-				Validation: ValidationSettings{Duration(5 * time.Minute)},
+				Validation: ValidationSettings{FutureTolerance: Duration(5 * time.Minute), MaxExpansion: 50, MaxDeadLetters: 0},
 				Postgres: PostgresSettings{
 					Table: "shop.events", InsertMode: "upsert", UpdateColumns: []string{"price", "event_timestamp"}, VersionColumn: "event_timestamp",
 					RetryFor: Duration(90 * time.Minute), AllowUnlogged: true, URL: "postgres://u:p@h/d",

@@ -3,9 +3,13 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -52,4 +56,39 @@ func TestArchiveThatIsDamagedLate(t *testing.T) {
 		s.expect(countRows, "260000")
 		s.expect(`select row_count, duplicate_count from cartstream.load_history where status = 'loaded'`, fmt.Sprintf("%d | %d", 260_000-rows, rows))
 	})
+}
+
+// A small archive of bad records takes neither disk nor time: the bound on its content
+// ends it, or the one on its dead letters, and the history says what was not loaded.
+func TestSmallFileDoesNotFillTheDatabase(t *testing.T) {
+	for name, c := range map[string]struct{ settings, code, says string }{
+		"by its content":      {"{}", "too_large_archive", `the \d+ records before that are loaded, and the rest was not read`},
+		"by its dead letters": {"{max_expansion: 0}", "too_many_dead_letters", `more than 100000 dead letters .*; (\d+) records are left out so far`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.write("s.yaml", "validation: "+c.settings+"\n")
+			var packed bytes.Buffer
+			z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+			_, _ = io.WriteString(z, header+strings.Repeat("not,an,event\n", 500_000))
+			if err := z.Close(); err != nil || packed.Len() > 20_000 {
+				t.Fatal(packed.Len(), err)
+			}
+			s.write("in/small.csv.gz", packed.String())
+			s.write("in/good.csv", header+events(1, 3))
+			p := s.run(exitFailed, "run", "--available-now", "--input", "in/*", "--config", "s.yaml")
+			p.mustSay("code=" + c.code)
+			s.expect(countRows, "3")
+			dead := s.count("select count(*) from cartstream.dead_letters")
+			if dead > 250_000 || dead%50_000 != 0 {
+				t.Errorf("%d dead letters", dead)
+			}
+			message := s.query(`select first_error_message from cartstream.load_history where status = 'failed'`)
+			found := regexp.MustCompile(c.says).FindStringSubmatch(strings.Join(message, "\n"))
+			if found == nil || len(found) > 1 && found[1] != strconv.Itoa(500_000-dead) {
+				t.Errorf("%d dead letters, and the history says %q", dead, message)
+			}
+			s.run(exitDone, "verify", "--files")
+		})
+	}
 }

@@ -38,7 +38,8 @@
 // as UTF-8 where it is UTF-16. An archive that is cut off or damaged fails the
 // file (corrupt_archive) after the ranges before that place. Formats have their
 // checksum at the end of a block or of all, so bytes that were changed, not cut
-// off, may come out as other content before the file fails.
+// off, may come out as other content before the file fails. So does an archive whose
+// content is too large for its size (too_large_archive; WithMaxExpansion).
 //
 // # Bad input
 //

@@ -82,7 +82,8 @@ const readAt = 1_700_000_000_123_456
 // readChunks reads streams in chunks of a size of one's own.
 func readChunks[T any](t testing.TB, ranges []record.Range, open opener, chunk int64, opts ...Option) []*record.Record[T] {
 	t.Helper()
-	fn := &readFn[T]{Run: newOptions(opts).run}
+	o := newOptions(opts)
+	fn := &readFn[T]{Run: o.run, MaxExpansion: o.maxExpansion}
 	fn.Setup()
 	fn.open, fn.chunk, fn.now = open, chunk, func() time.Time { return time.UnixMicro(readAt) }
 	var recs []*record.Record[T]

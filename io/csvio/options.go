@@ -9,6 +9,9 @@ const (
 	defaultMaxRangeBytes   = 8 << 20
 	defaultMaxRangeRecords = 50_000
 	defaultMaxRecordBytes  = 1 << 20
+
+	// DefaultMaxExpansion is that of WithMaxExpansion.
+	DefaultMaxExpansion = 200
 )
 
 // Option sets one thing about Split, Read or Fingerprint. Give all three the
@@ -30,6 +33,11 @@ func WithMaxRangeRecords(n int64) Option { return func(o *options) { o.limits.Ra
 // default. A longer one is a fault: record_too_large.
 func WithMaxRecordBytes(n int64) Option { return func(o *options) { o.limits.RecordBytes = n } }
 
+// WithMaxExpansion bounds the content of a compressed file to n times its size, 200
+// times by default, and 1 MiB at least; 0 is no bound. A file beyond it fails
+// (too_large_archive) after the ranges before that place.
+func WithMaxExpansion(n int) Option { return func(o *options) { o.maxExpansion = n } }
+
 // WithDialect says how the files are written, DefaultDialect() by default. It
 // panics where the graph is built when the dialect's Validate, or ValidateFor
 // T, has something to say.
@@ -39,6 +47,8 @@ type options struct {
 	run     string
 	limits  limits
 	dialect Dialect
+	// maxExpansion is that of WithMaxExpansion.
+	maxExpansion int
 }
 
 // limits are the numbers that decide where ranges begin.
@@ -53,12 +63,15 @@ func newOptions(opts []Option) options {
 		limits: limits{
 			RangeBytes: defaultMaxRangeBytes, RangeRecords: defaultMaxRangeRecords, RecordBytes: defaultMaxRecordBytes,
 		},
-		dialect: DefaultDialect(),
+		dialect: DefaultDialect(), maxExpansion: DefaultMaxExpansion,
 	}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	err := o.limits.check()
+	if o.maxExpansion < 0 {
+		err = fmt.Errorf("the expansion of an archive is bounded to %d times its size, want 0 or more", o.maxExpansion)
+	}
 	if err == nil {
 		err = o.dialect.Validate()
 	}

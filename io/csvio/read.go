@@ -34,11 +34,13 @@ import (
 func Read[T any](s beam.Scope, ranges beam.PCollection, opts ...Option) beam.PCollection {
 	s = s.Scope("csvio.Read")
 	mustSchema[T]()
-	return beam.ParDo(s, &readFn[T]{Run: newOptions(opts).run}, ranges)
+	o := newOptions(opts)
+	return beam.ParDo(s, &readFn[T]{Run: o.run, MaxExpansion: o.maxExpansion}, ranges)
 }
 
 type readFn[T any] struct {
-	Run string
+	Run          string
+	MaxExpansion int
 
 	open    opener
 	chunk   int64

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -25,6 +26,9 @@ type contentError struct {
 
 func (e *contentError) Error() string { return e.fault.Error() }
 
+// errExpansion says that a compressed file has more content than it may have.
+var errExpansion = errors.New("too much content")
+
 // stream is the content of a file that is read in sequence: decompressed, and
 // in UTF-8 where it is UTF-16. It stays at the error it met.
 type stream struct {
@@ -35,12 +39,23 @@ type stream struct {
 	content     io.Reader
 	closer      io.Closer
 	err         error
+	// most is how many bytes of content a compressed file may have.
+	most int64
 }
 
-func newStream(src *source, d Dialect) *stream {
+// leastContent is what the content of any compressed file may have, in bytes.
+const leastContent = 1 << 20
+
+// newStream begins a file, whose content is bounded to expansion times its size, unless
+// that is 0.
+func newStream(src *source, d Dialect, expansion int) *stream {
 	file := &fileReader{src: src, hash: files.NewHasher()}
 	size := int(min(readAhead, src.version.Size))
-	return &stream{file: file, buffered: bufio.NewReaderSize(file, size), encoding: d.Encoding}
+	s := &stream{file: file, buffered: bufio.NewReaderSize(file, size), encoding: d.Encoding, most: math.MaxInt64}
+	if n := int64(expansion); n > 0 && src.version.Size < math.MaxInt64/n {
+		s.most = max(n*src.version.Size, leastContent)
+	}
+	return s
 }
 
 // next implements input.
@@ -55,6 +70,9 @@ func (s *stream) next(ctx context.Context, b []byte, off int64) (int, error) {
 		var more int
 		more, s.err = s.content.Read(b[n:])
 		n += more
+		if s.compression != "" && off+int64(n) > s.most {
+			n, s.err = int(s.most-off), errExpansion
+		}
 	}
 	switch {
 	case s.err == nil || s.err == io.EOF: //nolint:errorlint // a wrapped one is no end
@@ -86,6 +104,11 @@ func (s *stream) open() error {
 // fault says where the content can't be read: after off bytes of it.
 func (s *stream) fault(off int64) record.Fault {
 	path := strconv.Quote(s.file.src.version.Path)
+	if errors.Is(s.err, errExpansion) {
+		return record.Fault{Code: record.CodeTooLargeArchive, Message: fmt.Sprintf(
+			"file %s: its %s archive of %d bytes holds more than %d bytes, allowed are %d times its size (validation.max_expansion; 0 for no bound)",
+			path, s.compression, s.file.src.version.Size, s.most, s.most/max(1, s.file.src.version.Size))}
+	}
 	if errors.Is(s.err, errNoByteOrderMark) {
 		return record.Fault{Code: record.CodeInvalidEncoding, Message: "file " + path + ": " + s.err.Error()}
 	}

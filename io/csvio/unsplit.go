@@ -28,7 +28,7 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 		return unlessDraining(err)
 	}
 	proto := record.Range{File: whole.File, Fingerprint: whole.Fingerprint, FirstLine: 1, Unsplit: true, Era: whole.Era}
-	in := newStream(src, f.dialect)
+	in := newStream(src, f.dialect, fn.MaxExpansion)
 	defer in.close()
 	sp := newSplitter(src, f, fn.schema, proto)
 	sp.win = newWindow(in, unknownSize, f.limits.RecordBytes, fn.chunk, fn.buf)
@@ -68,11 +68,15 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	fn.buf = sp.win.buf
 	rest := sp.rest()
 	rest.Share = whole.File.Size - told
-	if broken := (*contentError)(nil); errors.As(err, &broken) && broken.fault.Code == record.CodeCorruptArchive {
-		if broken.cutOff && whole.MayGrow {
+	if broken := (*contentError)(nil); errors.As(err, &broken) {
+		switch {
+		case broken.cutOff && whole.MayGrow:
 			err = &unfinishedError{what: "its archive has no end"}
+		case broken.fault.Code == record.CodeCorruptArchive:
+			broken.fault.Message += "; " + sp.consequence()
+		case broken.fault.Code == record.CodeTooLargeArchive:
+			broken.fault.Message += fmt.Sprintf("; the %d records before that are loaded, and the rest was not read", sp.recordsBefore())
 		}
-		broken.fault.Message += "; " + sp.consequence()
 	}
 	return settleRead(ctx, src.ctl, &rest, err, emit)
 }
@@ -104,11 +108,19 @@ func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range,
 // consequence says what becomes of a file that can't be read beyond where the
 // splitter stands.
 func (sp *splitter) consequence() string {
-	if sp.cut == nil || sp.cut.before == 0 {
+	if sp.recordsBefore() == 0 {
 		return "nothing of it is loaded: write the file anew"
 	}
 	return fmt.Sprintf("the %d records before that are loaded, and may be damaged too, because a checksum comes after what it is about: "+
-		"write the file anew, and what is there already is not loaded twice", sp.cut.before)
+		"write the file anew, and what is there already is not loaded twice", sp.recordsBefore())
+}
+
+// recordsBefore is how many records the ranges have that were handed on.
+func (sp *splitter) recordsBefore() int64 {
+	if sp.cut == nil {
+		return 0
+	}
+	return sp.cut.before
 }
 
 // rest is the empty range at which the splitter stands: what a marker after

@@ -53,7 +53,7 @@ func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 		return context.Cause(ctx)
 	}
 	var result *loadResult
-	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, e.loading(b), func(ctx context.Context) error {
+	once := func(ctx context.Context) error {
 		b.tries++
 		if b.tries > 1 {
 			if err := keys.wait(ctx, 0); err != nil {
@@ -73,6 +73,13 @@ func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 			return errors.Join(err, e.announceHistory(ctx))
 		}
 		b.raised.note(err)
+		return err
+	}
+	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, e.loading(b), func(ctx context.Context) error {
+		err := once(ctx)
+		for b.leaveOutOver(err) {
+			err = once(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -182,6 +189,9 @@ func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
 	if err := a.checkRaised(); err != nil {
 		return err
 	}
+	if err := a.boundDeadLetters(ctx, tx); err != nil {
+		return err
+	}
 	if err := a.writeDeadLetters(ctx, tx); err != nil {
 		return err
 	}
@@ -208,7 +218,7 @@ func (a *attempt) resetOutcomes() {
 // result counts what became of the batch.
 func (a *attempt) result() *loadResult {
 	r := &loadResult{surprised: a.surprised, changed: a.changed}
-	touched := map[uuid.UUID]bool{}
+	touched, failed := map[uuid.UUID]bool{}, map[record.File]bool{}
 	for _, u := range a.batch.units {
 		u.counts, u.leads = counts{}, false
 		switch {
@@ -226,8 +236,11 @@ func (a *attempt) result() *loadResult {
 				r.hopeless = append(r.hopeless, h)
 			}
 		case u.marker == record.KindFileFailed:
-			r.failed = append(r.failed, u)
 			r.lost += u.source.Bytes()
+			if first := !failed[u.source.File]; first && (u.leftOut == 0 || !u.failedBefore) {
+				r.failed = append(r.failed, u)
+			}
+			failed[u.source.File] = true
 		case u.marker == record.KindUnreadable:
 			r.unreadable = append(r.unreadable, u)
 		}

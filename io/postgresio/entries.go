@@ -214,9 +214,11 @@ func (v *versions) add(f record.File) {
 	v.inodes, v.changed = append(v.inodes, int64(f.Inode)), append(v.changed, f.Changed) // the same bits
 }
 
-const claimSQL = `
+var claimSQL = `
 insert into cartstream.ranges (file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, content_hash, hashed_bytes, load_id)
-select v.*, $13 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[], $11::bigint[], $12::bigint[]) v
+select v.*, $13 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[], $9::boolean[], $10::timestamptz[], $11::bigint[], $12::bigint[])
+	v(file_id, start_byte, end_byte, range_index, first_line, lines, records, is_last, unsplit, judged_at, content_hash, hashed_bytes)
+where v.is_last and v.range_index = 0 or not ` + overBoundSQL + `
 order by 1, 2
 on conflict do nothing
 returning file_id, start_byte`
@@ -292,7 +294,10 @@ func (a *attempt) claim(ctx context.Context, tx pgx.Tx, units []*unit) (missing 
 	for _, u := range claimed {
 		a.claimed[u] = true
 	}
-	return len(claimed) < len(wanted), nil
+	if len(claimed) == len(wanted) {
+		return false, nil
+	}
+	return true, a.leaveOutUnclaimed(ctx, tx, wanted)
 }
 
 // enterCounts writes what became of the records of each claimed range.
@@ -322,6 +327,13 @@ func (a *attempt) enterCounts(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
+// enterOutcomeSQL returns whether the ledger had such an outcome before.
+const enterOutcomeSQL = `
+insert into cartstream.file_outcomes as o (file_id, fingerprint, status, code, message, line_number, column_name, run, left_out)
+values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7, ''), $8, $9)
+returning exists (
+	select from cartstream.file_outcomes b where b.file_id = o.file_id and b.status = o.status and b.code = o.code and b.fingerprint = o.fingerprint)`
+
 // enterOutcomes writes what ended, or held up, whole files; once for a file,
 // though each range in hand may say that it has changed.
 func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
@@ -333,6 +345,10 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 		kind record.Kind
 	}
 	seen := map[told]bool{}
+	leftOut := map[uuid.UUID]int64{}
+	for _, u := range a.batch.units {
+		leftOut[a.ids[u]] += u.leftOut
+	}
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
 		if !entered || u.marker == record.KindRangeEnd || seen[told{id, u.marker}] {
@@ -343,9 +359,8 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 		if fault == nil {
 			fault = &record.Fault{Code: status[u.marker], Message: "the file was changed while it was read; the new version is loaded"}
 		}
-		if _, err := tx.Exec(ctx, `insert into cartstream.file_outcomes (file_id, fingerprint, status, code, message, line_number, column_name, run)
-			values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), nullif($7, ''), $8)`,
-			id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message), u.source.FailureLine, validText(fault.Column), a.e.opts.Run); err != nil {
+		if err := tx.QueryRow(ctx, enterOutcomeSQL, id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message),
+			u.source.FailureLine, validText(fault.Column), a.e.opts.Run, leftOut[id]).Scan(&u.failedBefore); err != nil {
 			return err
 		}
 	}

@@ -69,10 +69,12 @@ where file_id = $1
 order by start_byte`
 
 const outcomesSQL = `
-select status, code, message, line_number, column_name, at
+select status, code, message || case when sum(left_out) > 0 then format('; %s records are left out', sum(left_out)) else '' end,
+	line_number, column_name, min(at)
 from cartstream.file_outcomes
 where file_id = $1
-order by outcome_id`
+group by status, code, message, line_number, column_name, case when left_out = 0 then outcome_id end
+order by min(outcome_id)`
 
 const deadLettersSQL = `
 select code, column_name, count(*), min(line_number), (array_agg(message order by line_number))[1]

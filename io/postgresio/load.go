@@ -32,6 +32,7 @@ const (
 	DefaultFlushAge     = 50 * time.Millisecond
 
 	DefaultMaxRejectedFiles = 3
+	DefaultMaxDeadLetters   = 100_000
 )
 
 // maxBatchUnits bounds the ledger's part of a transaction: a batch of tiny
@@ -55,6 +56,8 @@ type loadOptions struct {
 	// MaxRejectedFiles is how many files in a row may be rejected by PostgreSQL,
 	// record by record, before the run ends; 0 is no bound.
 	MaxRejectedFiles int
+	// MaxDeadLetters is how many dead letters a file may have; 0 is no bound.
+	MaxDeadLetters int
 }
 
 // Option configures Load.
@@ -97,6 +100,11 @@ func WithUnlogged() Option { return func(o *loadOptions) { o.AllowUnlogged = tru
 // PostgreSQL has all rejected, end the run; 0 is no bound.
 func WithMaxRejectedFiles(n int) Option { return func(o *loadOptions) { o.MaxRejectedFiles = n } }
 
+// WithMaxDeadLetters sets how many dead letters a file may have. A file beyond it is failed
+// (too_many_dead_letters): ranges that were committed before stay, the others are left out
+// and counted. Batches that are loaded at the same time may add theirs. 0 is no bound.
+func WithMaxDeadLetters(n int) Option { return func(o *loadOptions) { o.MaxDeadLetters = n } }
+
 // Load writes records into a table, exactly once: a PCollection of
 // *record.Record[T] whose ranges come whole and in order, as csvio.Read emits
 // them. Rows, dead letters and the ledger's entries of a range are committed in
@@ -118,7 +126,7 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	o := loadOptions{
 		Table: table, Connections: DefaultConnections,
 		FlushRecords: DefaultFlushRecords, FlushBytes: DefaultFlushBytes, FlushAge: DefaultFlushAge,
-		MaxRejectedFiles: DefaultMaxRejectedFiles,
+		MaxRejectedFiles: DefaultMaxRejectedFiles, MaxDeadLetters: DefaultMaxDeadLetters,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -129,8 +137,8 @@ func newLoadOptions(table string, opts []Option) loadOptions {
 	if o.Connections < 1 || o.FlushRecords < 1 {
 		panic("postgresio.Load: connections and flush records must be 1 or more")
 	}
-	if o.MaxRejectedFiles < 0 {
-		panic("postgresio.Load: the rejected files that end the run must be 0 or more")
+	if o.MaxRejectedFiles < 0 || o.MaxDeadLetters < 0 {
+		panic("postgresio.Load: the rejected files that end the run, and the dead letters of a file, must be 0 or more")
 	}
 	return o
 }

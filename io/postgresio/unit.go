@@ -28,6 +28,10 @@ type unit struct {
 	leads bool
 	// void tells that it was left out, to be read again.
 	void bool
+	// leftOut is how many records were left out for good, because their file has too many
+	// dead letters. failedBefore tells that the ledger said so before.
+	leftOut      int64
+	failedBefore bool
 	// done is called once: when the unit is committed or found to be so, or
 	// when it never will be.
 	done func(committed bool)

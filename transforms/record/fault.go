@@ -30,6 +30,10 @@ const (
 	CodeUnfinished = "unfinished"
 	// CodeCorruptArchive is for a compressed file that is cut off or damaged.
 	CodeCorruptArchive = "corrupt_archive"
+	// CodeTooLargeArchive is for a compressed file whose content is too large for its size.
+	CodeTooLargeArchive = "too_large_archive"
+	// CodeTooManyDeadLetters is for a file that has more dead letters than allowed.
+	CodeTooManyDeadLetters = "too_many_dead_letters"
 	// CodeUnsupportedFormat is for a file that is neither text nor an archive
 	// that is read.
 	CodeUnsupportedFormat = "unsupported_format"
