@@ -68,17 +68,23 @@ func (fn *readFn[T]) readUnsplit(ctx context.Context, src *source, whole record.
 	fn.buf = sp.win.buf
 	rest := sp.rest()
 	rest.Share = whole.File.Size - told
-	if broken := (*contentError)(nil); errors.As(err, &broken) {
-		switch {
-		case broken.cutOff && whole.MayGrow:
-			err = &unfinishedError{what: "its archive has no end"}
-		case broken.fault.Code == record.CodeCorruptArchive:
-			broken.fault.Message += "; " + sp.consequence()
-		case broken.fault.Code == record.CodeTooLargeArchive:
-			broken.fault.Message += fmt.Sprintf("; the %d records before that are loaded, and the rest was not read", sp.recordsBefore())
-		}
+	return settleRead(ctx, src.ctl, &rest, sp.explain(err, whole.MayGrow), emit)
+}
+
+// explain adds to the error of an archive what becomes of its file. One that is cut off
+// may still be written.
+func (sp *splitter) explain(err error, mayGrow bool) error {
+	broken := (*contentError)(nil)
+	switch {
+	case !errors.As(err, &broken):
+	case broken.cutOff && mayGrow:
+		return &unfinishedError{what: "its archive has no end"}
+	case broken.fault.Code == record.CodeCorruptArchive:
+		broken.fault.Message += "; " + sp.consequence()
+	case broken.fault.Code == record.CodeTooLargeArchive:
+		broken.fault.Message += fmt.Sprintf("; the %d records before that are loaded, and the rest was not read", sp.recordsBefore())
 	}
-	return settleRead(ctx, src.ctl, &rest, err, emit)
+	return err
 }
 
 // sendCut emits the records and the end of a range that was cut from a stream,
