@@ -28,17 +28,25 @@ func TestTextsAndFileNamesInEveryEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(string(texts), "\n")
-	for _, c := range []struct{ encoding, lacked string }{
-		// For each line the first character that the encoding lacks.
-		{"UTF8", "......"},
-		{"SQL_ASCII", "......"},
-		{"LATIN1", ".€東.Ω."},
-		{"WIN1252", "..東.Ω."},
-		{"KOI8R", "ü€東ïΩ."},
-		{"EUC_JP", ".€...."},
+	for _, c := range []struct {
+		encoding string
+		lacked   string // for each line the first character that the encoding lacks
+		pooled   bool
+	}{
+		{"UTF8", "......", false},
+		{"SQL_ASCII", "......", false},
+		{"LATIN1", ".€東.Ω.", false},
+		{"LATIN1", ".€東.Ω.", true},
+		{"WIN1252", "..東.Ω.", false},
+		{"KOI8R", "ü€東ïΩ.", false},
+		{"EUC_JP", ".€....", false},
 	} {
-		t.Run(c.encoding, func(t *testing.T) {
-			p := newPlaceAt(t, RunnerDirect, pgtest.Encoded(t, c.encoding))
+		t.Run(fmt.Sprint(c.encoding, " pooled ", c.pooled), func(t *testing.T) {
+			url := pgtest.Encoded(t, c.encoding)
+			if c.pooled {
+				url = pgtest.Pooler(t, url, "transaction", "default_pool_size = 2")
+			}
+			p := newPlaceAt(t, RunnerDirect, url)
 			for _, name := range namesOfFiles {
 				p.write(name, strings.Join(lines[:1], "")+"x\n") // of one dead letter
 			}

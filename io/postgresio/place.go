@@ -176,9 +176,13 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 	t := a.e.table
 	asked := groups
 	if len(t.key.texts) > 0 {
+		has, err := t.key.repertoire(ctx, a.conn, groups)
+		if err != nil {
+			return err
+		}
 		asked = make([]*group, 0, len(groups))
 		for _, g := range groups {
-			if t.key.lookable(g.rows[0].row) {
+			if t.key.lookable(g.rows[0].row, has) {
 				asked = append(asked, g)
 			} else {
 				g.saw(false, nil)
