@@ -1,6 +1,7 @@
 package postgresio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -120,6 +121,21 @@ const sessionSettings = `select
 var errReplica = errors.New("session_replication_role is replica for this role, database or connection string, and the role may not change it: " +
 	"triggers and foreign keys would not apply to the rows. Remove the setting " +
 	"(ALTER ROLE … RESET session_replication_role, ALTER DATABASE … RESET session_replication_role), or load with a role that has none")
+
+// checkWritable refuses a session that some setting of its own makes read-only. One that
+// the server makes read-only, as a standby or in maintenance, is waited for.
+func checkWritable(ctx context.Context, tx pgx.Tx) error {
+	var readOnly bool
+	err := tx.QueryRow(ctx, `select setting = 'on' and source in ('database', 'user', 'database user', 'client')
+		from pg_settings where name = 'default_transaction_read_only'`).Scan(&readOnly)
+	if err == nil && readOnly {
+		return errReadOnly
+	}
+	return err
+}
+
+var errReadOnly = errors.New("default_transaction_read_only is on for this role, database or connection string, so nothing can be written. Remove the setting " +
+	"(ALTER ROLE … RESET default_transaction_read_only, ALTER DATABASE … RESET default_transaction_read_only), or load with a role that has none")
 
 // explainSession says what to do about a session in which no transaction of ours can begin.
 func explainSession(err error) error {

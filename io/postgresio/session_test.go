@@ -221,6 +221,30 @@ func TestReplicationRoleIsRefusedOrSetBack(t *testing.T) {
 	}
 }
 
+// A role, database or connection string that can never write is told so at the start.
+func TestReadOnlyByDefaultIsRefusedAtTheStart(t *testing.T) {
+	owner, superuser := pgtest.Owned(t)
+	worldAt(t, owner, varietyDDL...)
+	admin := worldAt(t, superuser)
+	role := quoteOne(one[string](admin, "select pg_get_userbyid(datdba) from pg_database where datname = current_database()"))
+	database := quoteOne(one[string](admin, "select current_database()"))
+	for _, c := range []struct{ name, url, of string }{
+		{"role", owner, "role " + role},
+		{"database", owner, "database " + database},
+		{"URL", withQuery(t, owner, url.Values{"default_transaction_read_only": {"on"}}), ""},
+	} {
+		if c.of != "" {
+			admin.exec("alter " + c.of + " set default_transaction_read_only = on")
+		}
+		if err := Check[variety](t.Context(), SetURL(t.Name()+c.name, c.url), "varieties"); !errors.Is(err, errReadOnly) {
+			t.Errorf("%s: got %v", c.name, err)
+		}
+		if c.of != "" {
+			admin.exec("set default_transaction_read_only = off; alter " + c.of + " reset default_transaction_read_only")
+		}
+	}
+}
+
 // A temporary table of another client of the pooler, in the same session, is not taken
 // for the table.
 func TestAnotherClientsTemporaryTableIsNotTheTarget(t *testing.T) {

@@ -299,6 +299,9 @@ func Check[T any](ctx context.Context, d Database, name string, opts ...Option) 
 	defer pool.Close()
 	return retry(ctx, pool, prepareBound, "checking the table", func(ctx context.Context) error {
 		return inTransaction(ctx, pool, "checking the table", beginWriting, func(tx pgx.Tx) error {
+			if err := checkWritable(ctx, tx); err != nil {
+				return err
+			}
 			t, err := findTable(ctx, tx, name, o.KeyColumns, fields)
 			if err != nil {
 				return err
