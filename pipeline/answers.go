@@ -162,7 +162,7 @@ func ask(ctx context.Context, d Database, question func(*pgxpool.Pool) error) er
 	defer pool.Close()
 	err = question(pool)
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && strings.Contains(pg.Message, `"cartstream.`) && (pg.Code == "42P01" || pg.Code == "3F000") {
+	if errors.As(err, &pg) && strings.Contains(pg.Message, "cartstream.") && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("this database has no schema cartstream yet: nothing was loaded into it; 'cartstream migrate' makes the schema (%w)", err)
 	}
 	return d.Explain(err)

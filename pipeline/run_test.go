@@ -30,7 +30,12 @@ type place struct {
 // newPlace has an empty folder and a database with the schema.
 func newPlace(t *testing.T, runner string) *place {
 	t.Helper()
-	p := &place{T: t, dir: t.TempDir(), url: pgtest.Database(t)}
+	return newPlaceAt(t, runner, pgtest.Database(t))
+}
+
+func newPlaceAt(t *testing.T, runner, url string) *place {
+	t.Helper()
+	p := &place{T: t, dir: t.TempDir(), url: url}
 	p.options = Options{Settings: DefaultSettings(), Database: DatabaseAt(p.url), AvailableNow: true, Runner: runner}
 	p.options.Settings.Streaming.Input = []string{filepath.Join(p.dir, "*.csv")}
 	p.options.Settings.Streaming.TriggerInterval = Duration(20 * time.Millisecond)

@@ -65,6 +65,18 @@ func Main(m interface{ Run() int }) {
 // the test ends, whoever is still connected.
 func Database(t testing.TB) string {
 	t.Helper()
+	return database(t, "")
+}
+
+// Encoded is Database with an encoding, by PostgreSQL's name. It takes PostgreSQL 15 or
+// later.
+func Encoded(t testing.TB, encoding string) string {
+	t.Helper()
+	return database(t, " encoding '"+encoding+"' locale_provider libc lc_collate 'C' lc_ctype 'C'")
+}
+
+func database(t testing.TB, options string) string {
+	t.Helper()
 	server, err := serverURL()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +86,7 @@ func Database(t testing.TB) string {
 		t.Fatalf("%s must be of the form postgres://user:password@host:port/database", urlEnv)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	run(t, server, "create database "+name+" template template0")
+	run(t, server, "create database "+name+" template template0"+options)
 	t.Cleanup(func() { run(t, server, "drop database if exists "+name+" with (force)") })
 	u.Path = "/" + name
 	return u.String()

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -147,12 +148,27 @@ func (k *tableKey) returning() string {
 	return strings.Join(names, ", ")
 }
 
-// lookable tells whether a row's key can be looked up. A text that PostgreSQL
+// repertoire is that of the database, which knows of all characters of the keys.
+func (k *tableKey) repertoire(ctx context.Context, conn *pgx.Conn, groups []*group) (*repertoire, error) {
+	has, err := repertoireFor(ctx, conn)
+	if err != nil || has.encoding == "" {
+		return has, err
+	}
+	var texts []string
+	for _, g := range groups {
+		for _, place := range k.texts {
+			texts = append(texts, string(tupleField(g.rows[0].row.tuple(), place)[4:]))
+		}
+	}
+	return repertoireFor(ctx, conn, texts...)
+}
+
+// lookable reports whether a row's key can be looked up. A text that PostgreSQL
 // can't hold is in no table.
-func (k *tableKey) lookable(r *row) bool {
+func (k *tableKey) lookable(r *row, has *repertoire) bool {
 	for _, place := range k.texts {
 		text := tupleField(r.tuple(), place)[4:]
-		if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+		if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 || has.encoding != "" && bytes.ContainsFunc(text, has.lacks) {
 			return false
 		}
 	}

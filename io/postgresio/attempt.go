@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -36,11 +35,6 @@ type attempt struct {
 	surprised bool
 	// changed are the rows of earlier versions of files that the batch contradicts.
 	changed []*changedRow
-}
-
-type rejection struct {
-	row    *row
-	reason *pgconn.PgError
 }
 
 // load loads a batch, again and again until it is in or can't be.
@@ -192,6 +186,9 @@ func (a *attempt) write(ctx context.Context, tx pgx.Tx) error {
 	if err := a.boundDeadLetters(ctx, tx); err != nil {
 		return err
 	}
+	if err := a.findColumns(ctx, tx); err != nil {
+		return err
+	}
 	if err := a.writeDeadLetters(ctx, tx); err != nil {
 		return err
 	}
@@ -247,7 +244,7 @@ func (a *attempt) result() *loadResult {
 	}
 	r.touched = int64(len(touched))
 	if n := len(a.rejected); n > 0 {
-		r.rejection = rejectionFault(a.rejected[n-1].reason, a.e.table.relation).Message
+		r.rejection = a.fault(&a.rejected[n-1]).Message
 	}
 	return r
 }

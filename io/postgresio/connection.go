@@ -6,68 +6,12 @@ import (
 	"errors"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
-
-// Nothing is kept in a session of PostgreSQL: a pooler in transaction mode gives
-// each transaction another one, and gives ours to other clients. So every
-// statement runs in a transaction that begins with our settings, no statement is
-// prepared by name, and locks end with their transaction.
-
-// startupParameters go into the startup packet. They are those that poolers keep
-// for each of their clients.
-var startupParameters = map[string]string{
-	"application_name": applicationName,
-	"client_encoding":  "UTF8",
-	"timezone":         "UTC",
-}
-
-const applicationName = "cartstream"
-
-// settings hold for every transaction. A worker that vanished must free its
-// locks, and our lookups by key must not turn into scans while the planner has no
-// statistics of a table that has just been created. What is said to be committed
-// must outlive a crash of the server. A role that is called cartstream must not
-// find its tables in the ledger's schema, as "$user" in the search path would have
-// it. Time limits that were set for a role's own queries would cut loads short;
-// loads are bounded by their batches, and by what watchedConn sees.
-const settings = `select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
-	case when current_user = 'cartstream' or current_setting('search_path') like '%cartstream%' or current_schemas(false) = '{}' then set_config('search_path', coalesce((
-		select string_agg(quote_ident(s), ', ') from unnest(current_schemas(false)) s where s <> 'cartstream'), 'public'), true) end,
-	case when current_setting('transaction_timeout', true) <> '0' then set_config('transaction_timeout', '0', true) end,
-	case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end,
-	set_config('application_name', '` + applicationName + `', true),
-	set_config('idle_in_transaction_session_timeout', '60s', true),
-	set_config('timezone', 'UTC', true),
-	set_config('enable_seqscan', 'off', true),
-	set_config('jit', 'off', true)`
-
-// The ways to begin a transaction. Isolation is told each time: another default of
-// the role would hide ranges from each other.
-const (
-	beginCommitted = "begin isolation level read committed not deferrable"
-	beginWriting   = beginCommitted + "; " + settings
-	beginLoading   = beginWriting + "; set constraints all immediate"
-	// beginReading sees one state of everything and changes nothing. Whole tables
-	// are read there, and scans are right.
-	beginReading = "begin isolation level repeatable read read only not deferrable; " + settings + "; set local enable_seqscan = on"
-)
-
-// sessionSettings are of the session itself, where it is ours alone. The server
-// must not end a session that has nothing to do for a while, or that has not come to
-// settings yet, and must notice that its client is gone.
-const sessionSettings = `select
-	set_config('statement_timeout', '0', false),
-	case when current_setting('transaction_timeout', true) <> '0' then set_config('transaction_timeout', '0', false) end,
-	case when current_setting('idle_session_timeout', true) <> '0' then set_config('idle_session_timeout', '0', false) end,
-	set_config('tcp_keepalives_idle', '15', false),
-	set_config('tcp_keepalives_interval', '5', false),
-	set_config('tcp_keepalives_count', '3', false)`
 
 // connected looks at a new connection. Where the process that serves it is not
 // the one that it was told at the start, there is a pooler in between, and the
@@ -144,13 +88,13 @@ func acquire(ctx context.Context, pool *pgxpool.Pool, what string) (*pgxpool.Con
 func beginTx(ctx context.Context, conn *pgx.Conn, query string) (pgx.Tx, error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: query})
 	if err != nil {
-		return nil, explainPooler(err)
+		return nil, explainSession(err)
 	}
 	if w := watchedOf(conn); w != nil && w.isPooled() {
 		var pid uint32
 		var began string
 		if err := tx.QueryRow(ctx, "select pg_backend_pid(), extract(epoch from now())::text").Scan(&pid, &began); err != nil {
-			return nil, explainPooler(err) // the pool closes what is in a transaction
+			return nil, explainSession(err) // the pool closes what is in a transaction
 		}
 		w.setTransaction(pid, began)
 	}
@@ -212,23 +156,15 @@ func inTransactionOn(ctx context.Context, conn *pgx.Conn, query string, do func(
 func inOneTrip(ctx context.Context, conn *pgx.Conn, queue func(b *pgx.Batch)) error {
 	var b pgx.Batch
 	b.Queue(beginCommitted)
-	b.Queue(settings)
+	b.Queue(setPins)
 	queue(&b)
 	b.Queue("commit")
-	return explainPooler(conn.SendBatch(ctx, &b).Close())
+	return explainSession(conn.SendBatch(ctx, &b).Close())
 }
 
 // errStatementMode is the error of a pooler that knows no transactions.
 var errStatementMode = errors.New("the connection pooler in front of PostgreSQL is in statement mode, in which no transaction is possible: " +
 	"set pool_mode to transaction or session for this database, or connect to PostgreSQL itself")
-
-func explainPooler(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && strings.Contains(pg.Message, "statement pooling mode") {
-		return errStatementMode
-	}
-	return err
-}
 
 // dialer connects, and has what it connects watched.
 func dialer(w *watcher) pgconn.DialFunc {

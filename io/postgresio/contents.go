@@ -39,7 +39,10 @@ order by v.place, f.begun_order desc`
 // path has had with its size, the latest first.
 func (l Ledger) Contents(ctx context.Context, files []record.File) (contents [][]record.Content, err error) {
 	err = l.ask(ctx, "asking for the hashes of files", func(ctx context.Context, tx pgx.Tx, target string) error {
-		v := versionsOf(files)
+		v, err := versionsOf(ctx, tx.Conn(), files)
+		if err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, contentsSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed)
 		if err != nil {
 			return err
@@ -74,8 +77,11 @@ where f.file_id = i.id::uuid and f.table_name = ` + targetSQL
 // ledger (record.Content.Entry).
 func (l Ledger) SameContent(ctx context.Context, files []record.File, entries []string) error {
 	return l.ask(ctx, "noting that files are unchanged", func(ctx context.Context, tx pgx.Tx, target string) error {
-		v := versionsOf(files)
-		_, err := tx.Exec(ctx, sameContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, entries)
+		v, err := versionsOf(ctx, tx.Conn(), files)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, sameContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, entries)
 		return err
 	})
 }
@@ -94,19 +100,15 @@ on conflict do nothing`
 // content than the ledger's entries. They are loaded with the fingerprint.
 func (l Ledger) NewContent(ctx context.Context, files []record.File) error {
 	return l.ask(ctx, "entering files that were replaced", func(ctx context.Context, tx pgx.Tx, target string) error {
-		v := versionsOf(files)
+		v, err := versionsOf(ctx, tx.Conn(), files)
+		if err != nil {
+			return err
+		}
 		ids := make([]uuid.UUID, len(files))
 		for i := range ids {
 			ids[i] = uuid.New()
 		}
-		_, err := tx.Exec(ctx, newContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, l.Fingerprint, ids)
+		_, err = tx.Exec(ctx, newContentSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed, l.Fingerprint, ids)
 		return err
 	})
-}
-
-func versionsOf(files []record.File) (v versions) {
-	for _, f := range files {
-		v.add(f)
-	}
-	return v
 }

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -49,21 +50,16 @@ func (c *copyReader) next() bool {
 	return true
 }
 
-// copyPosition finds what COPY was at in an error's context: the line, from 1
-// (0: the context does not say), and the column. In English it reads
-// `COPY user_events, line 3, column price`; the words may be in any language.
-func copyPosition(where, relation string) (line int, column string) {
-	for text := range strings.SplitSeq(where, "\n") {
-		rest, ok := strings.CutPrefix(text, "COPY "+relation+", ")
-		if !ok {
-			continue
-		}
-		place, after, _ := strings.Cut(rest, ", ")
-		line, _ = strconv.Atoi(place[strings.LastIndexByte(place, ' ')+1:])
-		if _, name, ok := strings.Cut(after, " "); ok {
-			column, _, _ = strings.Cut(name, ":")
-		}
-		return line, column
+// copyLine finds in the context of an error at which line COPY was, from 1; 0 if the
+// context does not say. It is the outermost context, `COPY user_events, line 3, column
+// price` in English; in each of PostgreSQL's languages the line is the first number
+// behind the table's name.
+func copyLine(where, relation string) (line int) {
+	outermost := where[strings.LastIndexByte(where, '\n')+1:]
+	if _, after, ok := strings.Cut(outermost, relation); ok {
+		line, _ = strconv.Atoi(firstNumber.FindString(after))
 	}
-	return 0, ""
+	return line
 }
+
+var firstNumber = regexp.MustCompile(`\d+`)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"strings"
@@ -75,7 +74,7 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 		c.ConnectTimeout = 10 * time.Second
 	}
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-	maps.Copy(c.RuntimeParams, startupParameters)
+	setStartup(c)
 	if c.ValidateConnect == nil {
 		c.ValidateConnect = preferWritable
 	}
@@ -84,7 +83,7 @@ func (d Database) Open(ctx context.Context, maxConns int32) (*pgxpool.Pool, erro
 	var server sameServer
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		if err := connected(ctx, conn); err != nil {
-			return explainPooler(err)
+			return explainSession(err)
 		}
 		server.add(conn)
 		return d.checkLedger(ctx, conn)

@@ -56,13 +56,18 @@ func EachDeadLetter(ctx context.Context, pool *pgxpool.Pool, filter DeadLetterFi
 		since = nil
 	}
 	return inTransaction(ctx, pool, "asking for dead letters", beginWriting, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, deadLetterListSQL, codes, likePattern(filter.File), since, filter.Limit)
+		pattern, err := likePattern(ctx, tx.Conn(), filter.File)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, deadLetterListSQL, codes, pattern, since, filter.Limit)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			d, err := pgx.RowToStructByPos[DeadLetter](rows)
+			d.File = shownName(d.File)
 			if err == nil {
 				err = each(d)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,15 +145,17 @@ func (a *attempt) enterUnknown(ctx context.Context, unknown map[record.File]stri
 	if len(unknown) == 0 {
 		return nil, nil
 	}
-	var v versions
 	var ids []uuid.UUID
 	var fingerprints []string
-	for file, fingerprint := range unknown {
-		v.add(file)
-		ids, fingerprints = append(ids, uuid.New()), append(fingerprints, fingerprint)
+	v, err := versionsOf(ctx, a.conn, slices.Collect(maps.Keys(unknown)))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range v.files {
+		ids, fingerprints = append(ids, uuid.New()), append(fingerprints, unknown[file])
 	}
 	entries := make(map[record.File]fileEntry, len(unknown))
-	err := inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
+	err = inOneTrip(ctx, a.conn, func(b *pgx.Batch) {
 		b.Queue(enterFileSQL, a.e.table.name, ids, v.names, v.sizes, v.modified, v.inodes, v.changed, fingerprints)
 		b.Queue(readFileSQL, a.e.table.name, v.names, v.sizes, v.modified, v.inodes, v.changed).Query(func(rows pgx.Rows) error {
 			var place int64
@@ -206,12 +210,17 @@ type versions struct {
 	inodes, changed []int64
 }
 
-func (v *versions) add(f record.File) {
-	v.files = append(v.files, f)
-	v.names = append(v.names, FileName(f.Path))
-	v.sizes = append(v.sizes, f.Size)
-	v.modified = append(v.modified, f.ModTime())
-	v.inodes, v.changed = append(v.inodes, int64(f.Inode)), append(v.changed, f.Changed) // the same bits
+// versionsOf has the names of the connection's database.
+func versionsOf(ctx context.Context, conn *pgx.Conn, files []record.File) (v versions, err error) {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+		v.sizes, v.modified = append(v.sizes, f.Size), append(v.modified, f.ModTime())
+		v.inodes, v.changed = append(v.inodes, int64(f.Inode)), append(v.changed, f.Changed) // the same bits
+	}
+	v.files = files
+	v.names, err = namesFor(ctx, conn, paths...)
+	return v, err
 }
 
 var claimSQL = `
@@ -346,8 +355,16 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 	}
 	seen := map[told]bool{}
 	leftOut := map[uuid.UUID]int64{}
+	var texts []string
 	for _, u := range a.batch.units {
 		leftOut[a.ids[u]] += u.leftOut
+		if u.fault != nil {
+			texts = append(texts, u.fault.Message, u.fault.Column)
+		}
+	}
+	has, err := repertoireFor(ctx, a.conn, texts...)
+	if err != nil {
+		return err
 	}
 	for _, u := range a.batch.units {
 		id, entered := a.ids[u]
@@ -359,8 +376,8 @@ func (a *attempt) enterOutcomes(ctx context.Context, tx pgx.Tx) error {
 		if fault == nil {
 			fault = &record.Fault{Code: status[u.marker], Message: "the file was changed while it was read; the new version is loaded"}
 		}
-		if err := tx.QueryRow(ctx, enterOutcomeSQL, id, u.source.Fingerprint, status[u.marker], fault.Code, validText(fault.Message),
-			u.source.FailureLine, validText(fault.Column), a.e.opts.Run, leftOut[id]).Scan(&u.failedBefore); err != nil {
+		if err := tx.QueryRow(ctx, enterOutcomeSQL, id, u.source.Fingerprint, status[u.marker], fault.Code, has.text(fault.Message),
+			u.source.FailureLine, has.text(fault.Column), a.e.opts.Run, leftOut[id]).Scan(&u.failedBefore); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func ExampleMigrate() {
 	}
 }
 
-// What can't work is said before a pipeline is begun, with what would do.
+// What can't work is said before a pipeline is begun, with what is expected and what there is.
 func ExampleCheck() {
 	db := postgresio.SetURL("plant", "postgres://loader@localhost/plant")
 	if err := postgresio.Check[Reading](context.Background(), db, "readings", postgresio.WithKey("sensor_key", "measured_at")); err != nil {

@@ -40,11 +40,15 @@ func (e *Expectation) check(ctx context.Context, tx pgx.Tx, table string) ([]Fin
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var paths []string
 	var sizes, records, errors []int64
 	for _, f := range e.Files {
-		names, sizes = append(names, f.Name), append(sizes, f.Size)
+		paths, sizes = append(paths, f.Name), append(sizes, f.Size)
 		records, errors = append(records, f.Records), append(errors, f.Errors)
+	}
+	names, err := namesFor(ctx, tx.Conn(), paths...)
+	if err != nil {
+		return nil, err
 	}
 	args := []any{id.Sanitize(), names, sizes, records, errors}
 	rows, _ := tx.Query(ctx, expectedSQL+`

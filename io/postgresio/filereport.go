@@ -91,11 +91,16 @@ func Report(ctx context.Context, pool *pgxpool.Pool, path string) (reports []Fil
 			ID uuid.UUID
 			FileHistory
 		}
-		files, err := collect[entry](ctx, tx, reportedFilesSQL, FileName(path))
+		name, err := nameFor(ctx, tx.Conn(), path)
+		if err != nil {
+			return err
+		}
+		files, err := collect[entry](ctx, tx, reportedFilesSQL, name)
 		if err != nil {
 			return err
 		}
 		for _, f := range files {
+			f.File = shownName(f.File)
 			r := FileReport{FileHistory: f.FileHistory}
 			if r.Ranges, err = collect[RangeReport](ctx, tx, rangesSQL, f.ID); err != nil {
 				return err

@@ -78,11 +78,18 @@ func History(ctx context.Context, pool *pgxpool.Pool, filter HistoryFilter) (fil
 		since = nil
 	}
 	err = reading(ctx, pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, historySQL, states, likePattern(filter.File), since, wantWhole(states), filter.Limit)
+		pattern, err := likePattern(ctx, tx.Conn(), filter.File)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, historySQL, states, pattern, since, wantWhole(states), filter.Limit)
 		if err != nil {
 			return err
 		}
 		files, err = pgx.CollectRows(rows, pgx.RowToStructByPos[FileHistory])
+		for i := range files {
+			files[i].File = shownName(files[i].File)
+		}
 		return err
 	})
 	return files, err
@@ -100,16 +107,20 @@ func wantWhole(states []string) bool {
 	return len(states) > 0 && (loaded == 0 || loaded == len(states))
 }
 
-// likePattern is what file says, for LIKE.
-func likePattern(file string) string {
+// likePattern is what file says, for LIKE on the names in the connection's database.
+func likePattern(ctx context.Context, conn *pgx.Conn, file string) (string, error) {
 	if file == "" {
-		return ""
+		return "", nil
 	}
-	pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`, `*`, `%`, `?`, `_`).Replace(file)
+	has, err := repertoireFor(ctx, conn, file)
+	if err != nil {
+		return "", err
+	}
+	pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`, `*`, `%`, `?`, `_`).Replace(has.pattern(file))
 	if strings.ContainsAny(file, "*?") {
-		return pattern
+		return pattern, nil
 	}
-	return "%" + pattern + "%"
+	return "%" + pattern + "%", nil
 }
 
 // reading asks in a transaction that sees one state of everything and changes

@@ -30,9 +30,10 @@ func (a *attempt) hopelessFile(u *unit, c counts) *hopeless {
 	if len(u.dead) > 0 {
 		h.line, h.fault = u.dead[0].Line, u.dead[0].Fault
 	}
-	for _, r := range a.rejected {
+	for i := range a.rejected {
+		r := &a.rejected[i]
 		if r.row.unit == u && (h.line == 0 || r.row.line < h.line) {
-			h.line, h.fault = r.row.line, rejectionFault(r.reason, a.e.table.relation)
+			h.line, h.fault = r.row.line, a.fault(r)
 		}
 	}
 	return h

@@ -85,16 +85,20 @@ where (
 func (a *attempt) compareLastRows(ctx context.Context, tx pgx.Tx) error {
 	a.changed = nil
 	var units []*unit
-	var names []string
+	var paths []string
 	var sizes, starts, ends []int64
 	for _, u := range a.batch.units {
 		if a.claimed[u] && u.source.Records > 0 {
-			units, names = append(units, u), append(names, FileName(u.source.File.Path))
+			units, paths = append(units, u), append(paths, u.source.File.Path)
 			sizes, starts, ends = append(sizes, u.source.File.Size), append(starts, u.source.Start), append(ends, u.source.End)
 		}
 	}
 	if len(units) == 0 {
 		return nil
+	}
+	names, err := namesFor(ctx, a.conn, paths...)
+	if err != nil {
+		return err
 	}
 	rows, err := tx.Query(ctx, readLastRowsSQL, a.e.table.name, names, sizes, starts, ends)
 	if err != nil {

@@ -58,11 +58,11 @@ left join lateral (
 // was put back. While the database is in
 // trouble it waits, until ctx or the run ends.
 func (l Ledger) Lookup(ctx context.Context, files []record.File) (states []record.FileState, err error) {
-	var v versions
-	for _, f := range files {
-		v.add(f)
-	}
 	err = l.askOn(ctx, "asking the ledger", func(ctx context.Context, conn *pgx.Conn, target string) error {
+		v, err := versionsOf(ctx, conn, files)
+		if err != nil {
+			return err
+		}
 		return inOneTrip(ctx, conn, func(b *pgx.Batch) {
 			b.Queue(lookupSQL, target, v.names, v.sizes, v.modified, v.inodes, v.changed).Query(func(rows pgx.Rows) (err error) {
 				states, err = l.collect(rows, len(files))

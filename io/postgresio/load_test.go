@@ -94,13 +94,13 @@ func TestRowsThatPostgreSQLRefusesBecomeDeadLetters(t *testing.T) {
 		says   []string
 	}{
 		{"numeric overflow", []string{itemTable}, item{ID: id(50), Name: "bad", Price: price("10000")}, "price", []string{"22003"}},
-		{"check constraint", []string{itemTable, "alter table items add constraint no_bad check (name <> 'bad')"}, bad, "<nil>", []string{"23514", "no_bad"}},
+		{"check constraint", []string{itemTable, "alter table items add constraint no_bad check (name <> 'bad')"}, bad, "name", []string{"23514", "no_bad", "DETAIL: Failing row contains"}},
 		{"not null", []string{itemTable, "alter table items alter price set not null"}, bad, "price", []string{"23502"}},
 		{"text too long", []string{strings.Replace(itemTable, "name text", "name varchar(5)", 1)}, item{ID: id(50), Name: "badbad"}, "name", []string{"22001"}},
 		{"NUL byte", []string{itemTable}, item{ID: id(50), Name: "b\x00d"}, "name", []string{"22021"}},
 		{"invalid UTF-8", []string{itemTable}, item{ID: id(50), Name: "b\xffd"}, "name", []string{"22021"}},
-		{"second unique key", []string{itemTable, "create unique index second on items (name) where name = 'n1' or name = 'bad'", "insert into items values ('00000000-0000-0000-0000-000000000000', 'bad')"}, bad, "<nil>", []string{"23505", "second"}},
-		{"foreign key", []string{itemTable, "create table names (name text primary key)", "insert into names select 'n' || i from generate_series(0, 99) i", "alter table items add foreign key (name) references names"}, bad, "<nil>", []string{"23503"}},
+		{"second unique key", []string{itemTable, "create unique index second on items (name) where name = 'n1' or name = 'bad'", "insert into items values ('00000000-0000-0000-0000-000000000000', 'bad')"}, bad, "name", []string{"23505", "second", "DETAIL: Key (name)=(bad) already exists."}},
+		{"foreign key", []string{itemTable, "create table names (name text primary key)", "insert into names select 'n' || i from generate_series(0, 99) i", "alter table items add foreign key (name) references names"}, bad, "name", []string{"23503", "DETAIL: Key (name)=(bad) is not present"}},
 		{"trigger's exception", trigger("if new.name = 'bad' then raise exception 'not this one'; end if;"), bad, "<nil>", []string{"P0001", "not this one"}},
 		{"trigger that leaves the row out", trigger("if new.name = 'bad' then return null; end if;"), bad, "<nil>", []string{"a trigger"}},
 	} {

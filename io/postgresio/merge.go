@@ -161,7 +161,7 @@ func (a *attempt) winners(groups []*group) (absent, present []*row) {
 	for _, g := range groups {
 		g.choose(rule)
 		if g.winner != nil && g.winner == g.missed {
-			a.reject(g.winner, &pgconn.PgError{Message: "the row was not stored, without an error: a trigger of the table left it out"})
+			a.reject(g.winner, &pgconn.PgError{Message: "the row was not stored, without an error: a trigger of the table left it out"}, nil)
 		}
 		switch {
 		case g.winner == nil || g.winner.outcome == rejected:

@@ -19,8 +19,12 @@ var errSwallowed = errors.New("fewer rows were stored than were sent")
 // changed them.
 var errUnattributed = errors.New("other keys were stored than were sent")
 
-// statement writes rows. For any one row it is the same, with other parameters.
-type statement func(rows []*row) (sql string, params [][]byte)
+// statement writes rows. For any one row it is the same, with other parameters, which
+// are of the columns.
+type statement struct {
+	of      func(rows []*row) (sql string, params [][]byte)
+	columns []column
+}
 
 // way writes rows, and sets the outcome of those that were stored. When it
 // returns an error, none was.
@@ -30,7 +34,7 @@ type way func(ctx context.Context, rows []*row) error
 // that can't tell what happened to each row (another writer was quicker, a
 // trigger interferes), INSERT … ON CONFLICT does.
 func (a *attempt) insert(ctx context.Context, rows []*row) error {
-	return a.narrow(ctx, rows, a.copyRows, a.insertRows, a.e.table.insertSQL)
+	return a.narrow(ctx, rows, a.copyRows, a.insertRows, statement{a.e.table.insertSQL, a.e.table.written})
 }
 
 // copyFresh writes rows that are presumed to be new, all or none: done is false
@@ -49,7 +53,7 @@ func (a *attempt) copyFresh(ctx context.Context, rows []*row) (done bool, err er
 
 // update writes rows over those that the table has.
 func (a *attempt) update(ctx context.Context, rows []*row) error {
-	return a.narrow(ctx, rows, nil, a.updateRows, a.e.table.updateSQL)
+	return a.narrow(ctx, rows, nil, a.updateRows, statement{a.e.table.updateSQL, a.e.table.updateColumns()})
 }
 
 // narrow writes rows by the fast way, or by the exact one where there is none
@@ -66,7 +70,7 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way, sql 
 		}
 		err := a.inSavepoint(ctx, func() error { return write(ctx, chunk) })
 		if err == nil {
-			rows, size, staged, stored = rows[len(chunk):], size*growth, fast == nil, stored+len(chunk)
+			rows, size, staged, stored = rows[len(chunk):], min(size, len(rows))*growth, fast == nil, stored+len(chunk)
 			continue
 		}
 		for _, r := range chunk {
@@ -81,7 +85,7 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way, sql 
 		case !isRow:
 			return err
 		case len(chunk) == 1:
-			a.reject(chunk[0], reason)
+			a.reject(chunk[0], reason, sql.columns)
 			rows, size, staged = rows[1:], sizeAfterRejection, fast == nil
 			if stored <= near {
 				if rows, err = a.probe(ctx, rows, sql); err != nil {
@@ -96,15 +100,10 @@ func (a *attempt) narrow(ctx context.Context, rows []*row, fast, exact way, sql 
 	return nil
 }
 
-func (a *attempt) reject(r *row, reason *pgconn.PgError) {
-	r.outcome = rejected
-	a.rejected = append(a.rejected, rejection{r, reason})
-}
-
 // goodRows is how many rows of a refused chunk of n to try next: those before
 // the one that the error names, that one alone, or the first half.
 func (a *attempt) goodRows(reason *pgconn.PgError, n int) int {
-	line, _ := copyPosition(reason.Where, a.e.table.relation)
+	line := copyLine(reason.Where, a.e.table.relation)
 	switch {
 	case line <= 0 || line > n:
 		return n / 2
@@ -177,9 +176,13 @@ func (a *attempt) lookup(ctx context.Context, groups []*group) error {
 	t := a.e.table
 	asked := groups
 	if len(t.key.texts) > 0 {
+		has, err := t.key.repertoire(ctx, a.conn, groups)
+		if err != nil {
+			return err
+		}
 		asked = make([]*group, 0, len(groups))
 		for _, g := range groups {
-			if t.key.lookable(g.rows[0].row) {
+			if t.key.lookable(g.rows[0].row, has) {
 				asked = append(asked, g)
 			} else {
 				g.saw(false, nil)

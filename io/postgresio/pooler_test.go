@@ -148,7 +148,7 @@ func TestSettingsHoldInEveryTransaction(t *testing.T) {
 	} {
 		direct.exec(`alter role "` + role + `" set ` + set)
 	}
-	want := "0 0 off read committed on UTC off off UTF8 public 1min 0 cartstream"
+	want := "0 0 off read committed on UTC off off UTF8 public, pg_temp 1min 0 cartstream"
 	for name, url := range map[string]string{"direct": owner, "pooled": pgtest.Pooler(t, owner, "transaction")} {
 		pool, err := SetURL(t.Name()+name, url).Open(t.Context(), 1)
 		if err != nil {

@@ -35,7 +35,7 @@ func (a *attempt) probe(ctx context.Context, rows []*row, sql statement) (rest [
 func (a *attempt) tryEach(ctx context.Context, rows []*row, sql statement) error {
 	p := a.conn.PgConn().StartPipeline(ctx)
 	for _, r := range rows {
-		text, params := sql([]*row{r})
+		text, params := sql.of([]*row{r})
 		p.SendQueryParams(text, params, nil, binaryFormats(params), nil)
 		p.SendPipelineSync()
 		p.SendQueryParams("rollback to savepoint p", nil, nil, nil, nil)
@@ -50,7 +50,7 @@ func (a *attempt) tryEach(ctx context.Context, rows []*row, sql statement) error
 			return errors.Join(err, p.Close())
 		}
 		if reason != nil {
-			a.reject(r, reason)
+			a.reject(r, reason, sql.columns)
 		}
 		if _, err := a.nextOf(p); err != nil { // of the rollback
 			return errors.Join(err, p.Close())

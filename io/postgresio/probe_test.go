@@ -47,7 +47,7 @@ func TestRowsThatAreRefusedCloseTogether(t *testing.T) {
 					fmt.Sprint(rows, inserted, updated, bad); got != want {
 					t.Errorf("got %s, want %s", got, want)
 				}
-				if got := one[int64](w, `select count(*) from cartstream.dead_letters where message like '%"nothing_bad" (SQLSTATE 23514)'`); got != int64(bad) {
+				if got := one[int64](w, `select count(*) from cartstream.dead_letters where message like '%"nothing_bad" (SQLSTATE 23514)%'`); got != int64(bad) {
 					t.Errorf("%d dead letters say why, want %d", got, bad)
 				}
 				dead := map[string]bool{}

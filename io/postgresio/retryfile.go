@@ -17,6 +17,10 @@ func RetryFile(ctx context.Context, pool *pgxpool.Pool, table, path string) (int
 	}
 	var n int64
 	err = inTransaction(ctx, pool, "retrying a file", beginWriting, func(tx pgx.Tx) error {
+		name, err := nameFor(ctx, tx.Conn(), path)
+		if err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `
 with freed as (
 	delete from cartstream.file_outcomes o
@@ -25,7 +29,7 @@ with freed as (
 		and o.status = 'failed'
 	returning f.file_id
 )
-select distinct file_id from freed`, id.Sanitize(), FileName(path))
+select distinct file_id from freed`, id.Sanitize(), name)
 		n = tag.RowsAffected()
 		return err
 	})

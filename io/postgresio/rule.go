@@ -138,7 +138,7 @@ func (t *table) setVersion(u *Upsert, columns []string, fields []field) error {
 		return fmt.Errorf("the version column %q is not among the columns to update, so a row would stay old for ever; add it to them", u.Version)
 	case c.exactName != c.typeName:
 		return fmt.Errorf("the version column %q is of the type %s, which rounds what is stored, so a row's version could not be told again; "+
-			"this would do:\nALTER TABLE %s ALTER COLUMN %s TYPE %s;", c.name, c.exactName, t.quoted, pgx.Identifier{c.name}.Sanitize(), c.typeName)
+			"expected is the type %s, without a precision", c.name, c.exactName, c.typeName)
 	case versionOrders[c.typeOID] == nil || isText(c) && c.oid != c.typeOID:
 		return fmt.Errorf("the version column %q is of the type %s; allowed are %s", c.name, c.typeName, allowedVersions)
 	}

@@ -52,12 +52,12 @@ func (l Ledger) Settled(ctx context.Context, files []record.File) ([]bool, error
 }
 
 func settledOf(ctx context.Context, tx pgx.Tx, target string, files []record.File) ([]bool, error) {
-	var v versions
-	for _, f := range files {
-		v.add(f)
+	v, err := versionsOf(ctx, tx.Conn(), files)
+	if err != nil {
+		return nil, err
 	}
 	var whole bool
-	err := tx.QueryRow(ctx, "select set_config('enable_seqscan', 'on', true) = 'on' and pg_relation_size('cartstream.files') <= $1",
+	err = tx.QueryRow(ctx, "select set_config('enable_seqscan', 'on', true) = 'on' and pg_relation_size('cartstream.files') <= $1",
 		bytesOfFile*wholeShare*int64(len(files))).Scan(&whole)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -115,7 +116,11 @@ func (e *engine) adoptShape(ctx context.Context) error {
 	e.shaping.Lock()
 	defer e.shaping.Unlock()
 	old := e.table
-	now, err := readTable(ctx, e.pool, old.quoted)
+	var now *table
+	err := inTransaction(ctx, e.pool.Pool, "reading the table's columns", beginWriting, func(tx pgx.Tx) (err error) {
+		now, err = readTable(ctx, tx, old.quoted)
+		return err
+	})
 	var other *notTableError
 	switch {
 	case errors.Is(err, errNoTable):

@@ -75,7 +75,7 @@ func (a *attempt) updateRows(ctx context.Context, rows []*row) error {
 // row.
 func (t *table) updateSQL(rows []*row) (sql string, params [][]byte) {
 	n := len(t.key.columns)
-	params, source := t.send(rows, slices.Concat(t.key.columns, t.rule.columns), slices.Concat(t.key.places, t.rule.places))
+	params, source := t.send(rows, t.updateColumns(), slices.Concat(t.key.places, t.rule.places))
 	version := ""
 	if t.rule.versionAt >= 0 {
 		version = fmt.Sprintf("k.c%d", n+slices.Index(t.rule.places, t.rule.versionAt))
@@ -83,6 +83,9 @@ func (t *table) updateSQL(rows []*row) (sql string, params [][]byte) {
 	return fmt.Sprintf("update %s t set %s from %s where %s and %s returning k.place",
 		t.quoted, t.rule.updateList(n), source, t.key.matches(), t.rule.newer(version)), params
 }
+
+// updateColumns are those of updateSQL's parameters.
+func (t *table) updateColumns() []column { return slices.Concat(t.key.columns, t.rule.columns) }
 
 // send is arraysOf, or valuesOf for one row and where a column is an array
 // itself.

@@ -2,6 +2,7 @@ package postgresio
 
 import (
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,7 +108,10 @@ type measure struct {
 	Value float64 `db:"value"`
 }
 
-func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
+// harmful is advice to change a table that somebody has made.
+var harmful = regexp.MustCompile(`(?i)alter table|add column|add unique|create unique|drop not null|set default`)
+
+func TestCheckSaysWhatIsExpectedAndWhatExists(t *testing.T) {
 	w := newWorld(t)
 	items := func(opts ...Option) func(w *world) error {
 		return func(w *world) error { return Check[item](w.t.Context(), w.db, "items", opts...) }
@@ -117,7 +121,7 @@ func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 		ddl   string
 		check func(w *world) error
 		says  []string // nothing: it is fine
-		// mends tells that the error ends with DDL after which Check is content.
+		// mends tells that there is no table, and that the error ends with DDL that makes it.
 		mends bool
 	}{
 		{"all is well", itemTable, items(), nil, false},
@@ -126,31 +130,31 @@ func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 		{"no table, every type", "", func(w *world) error { return Check[wide](w.t.Context(), w.db, "wide") }, []string{"no table"}, true},
 		{"no table, odd names", "", func(w *world) error { return Check[item](w.t.Context(), w.db, `"a ""b"`) }, []string{"no table"}, true},
 		{"no schema", "", func(w *world) error { return Check[item](w.t.Context(), w.db, "shop.items") }, []string{"no table", "CREATE SCHEMA"}, true},
-		{"a missing column", "create table items (id uuid primary key, price numeric)", items(), []string{`no column "name"`, "postgresio.item.Name", "id, price"}, true},
-		{"no key", "create table items (id uuid, name text, price numeric)", items(), []string{"no primary key"}, true},
+		{"a missing column", "create table items (id uuid primary key, price numeric)", items(), []string{`no column "name"`, "postgresio.item.Name", `(text), for`, `"id" (uuid), "price" (numeric)`}, false},
+		{"no key", "create table items (id uuid, name text, price numeric)", items(), []string{"no primary key", "there is none"}, false},
 		{"a key of two columns", "create table items (id uuid, name text, price numeric, primary key (id, name))", items(), nil, false},
-		{"a key of two columns, one of which no field writes", "create table items (id uuid, shop text default 'here', name text, price numeric, primary key (id, shop))", items(), []string{`("id", "shop")`, `no field writes "shop"`, `db:"shop"`, "postgresio.item", `UNIQUE ("id")`}, true},
+		{"a key of two columns, one of which no field writes", "create table items (id uuid, shop text default 'here', name text, price numeric, primary key (id, shop))", items(), []string{`("id", "shop")`, `no field writes "shop"`, `db:"shop"`, "postgresio.item"}, false},
 		{"a unique key of two columns beside an identity", "create table items (n bigint generated always as identity primary key, id uuid not null, name text not null, price numeric, unique (name, id))", items(), nil, false},
 		{"two columns asked for, in another order", itemTable + "; alter table items add unique (name, id)", items(WithKey("id", "name")), nil, false},
-		{"two columns asked for that are no key", itemTable, items(WithKey("id", "name")), []string{`UNIQUE ("id", "name")`}, true},
-		{"one of two columns asked for is no column", itemTable, items(WithKey("id", "nom")), []string{`no column "nom"`, "id, name, price"}, false},
+		{"two columns asked for that are no key", itemTable, items(WithKey("id", "name")), []string{`constraint on ("id", "name")`, `there is ("id")`}, false},
+		{"one of two columns asked for is no column", itemTable, items(WithKey("id", "nom")), []string{`no column "nom"`, `"id" (uuid), "name" (text), "price" (numeric(6,2))`}, false},
 		{"no table, two columns asked for", "", items(WithKey("id", "name")), []string{"no table", `PRIMARY KEY ("id", "name")`}, true},
-		{"a column of a type that no key has", "create table items (id uuid, name text, price numeric, primary key (id, price))", items(), []string{`"price"`, "numeric", "timestamptz"}, true},
-		{"a deferrable key", "create table items (id uuid unique deferrable, name text, price numeric)", items(), []string{"no primary key"}, true},
-		{"a partial unique index", "create table items (id uuid, name text, price numeric); create unique index on items (id) where name <> ''", items(), []string{"no primary key"}, true},
-		{"a unique index on an expression", "create table items (id uuid, name text, price numeric); create unique index on items (lower(name))", items(), []string{"no primary key"}, true},
+		{"a column of a type that no key has", "create table items (id uuid, name text, price numeric, primary key (id, price))", items(), []string{`"price"`, "numeric", "timestamptz"}, false},
+		{"a deferrable key", "create table items (id uuid unique deferrable, name text, price numeric)", items(), []string{"no primary key"}, false},
+		{"a partial unique index", "create table items (id uuid, name text, price numeric); create unique index on items (id) where name <> ''", items(), []string{"no primary key"}, false},
+		{"a unique index on an expression", "create table items (id uuid, name text, price numeric); create unique index on items (lower(name))", items(), []string{"no primary key"}, false},
 		{"a unique index", "create table items (id uuid, name text, price numeric); create unique index on items (id) include (name)", items(), nil, false},
 		{"the key asked for", itemTable + "; alter table items add unique (name)", items(WithKey("name")), nil, false},
-		{"the key asked for is none", itemTable, items(WithKey("name")), []string{`UNIQUE ("name")`}, true},
+		{"the key asked for is none", itemTable, items(WithKey("name")), []string{`constraint on ("name")`, `there is ("id")`}, false},
 		{"the key asked for is no column", itemTable, items(WithKey("nom")), []string{`no column "nom"`}, false},
-		{"the key is a column that no field writes", "create table items (n int generated always as identity primary key, id uuid, name text, price numeric)", items(), []string{`UNIQUE ("id")`}, true},
+		{"the key is a column that no field writes", "create table items (n int generated always as identity primary key, id uuid, name text, price numeric)", items(), []string{"no primary key", `("n") can't be used: no field writes "n"`}, false},
 		{"a key of another type is passed over", "create table items (price numeric unique, id uuid unique, name text)", items(), nil, false},
-		{"a column that must be written", itemTable + "; alter table items add shop text not null", items(), []string{`"shop"`, "NOT NULL"}, true},
-		{"a primary key that must be written", "create table items (n int primary key, id uuid unique, name text, price numeric)", items(), []string{`"n"`, "NOT NULL"}, true},
+		{"a column that must be written", itemTable + "; alter table items add shop text not null", items(), []string{`"shop"`, "NOT NULL", "type text", `db:"shop"`}, false},
+		{"a primary key that must be written", "create table items (n int primary key, id uuid unique, name text, price numeric)", items(), []string{`"n"`, "NOT NULL"}, false},
 		{"a generated column", "create table items (id uuid primary key, name text generated always as ('x') stored, price numeric)", items(), []string{`"name"`, "generated", "item.Name"}, false},
 		{"an identity column", "create table numbers (n bigint generated always as identity primary key, name text)", func(w *world) error { return Check[named](w.t.Context(), w.db, "numbers") }, []string{`"n"`, "generated"}, false},
 		{"an identity column with a default", "create table numbers (n bigint generated by default as identity primary key, name text)", func(w *world) error { return Check[named](w.t.Context(), w.db, "numbers") }, nil, false},
-		{"several columns are missing", "create table items (id uuid primary key)", items(), []string{`no column "name", "price", for postgresio.item.Name, postgresio.item.Price`}, true},
+		{"several columns are missing", "create table items (id uuid primary key)", items(), []string{`no column "name" (text), "price" (numeric), for postgresio.item.Name, postgresio.item.Price`}, false},
 		{"all that is wrong at once", "create table items (id bigint, shop text not null, price double precision, area text not null)", items(), []string{
 			`no column "name"`, "no primary key", `"price"`, "double precision", `"id"`, "bigint", `"shop"`, `"area"`,
 		}, false},
@@ -181,6 +185,9 @@ func TestCheckSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 				}
 			}
 			if !c.mends {
+				if harmful.MatchString(err.Error()) {
+					t.Errorf("the error proposes to change a table: %q", err)
+				}
 				return
 			}
 			_, ddl, _ := strings.Cut(err.Error(), "\n")

@@ -60,16 +60,18 @@ func (t *table) chooseKey(candidates []keyCandidate, want []string, fields []fie
 	if len(want) > 0 && len(unfit) > 0 {
 		return fmt.Errorf("the key %s of %s", strings.Join(unfit, "; "), t.name)
 	}
-	if len(want) == 0 {
-		want = []string{proposeKey(fields)}
+	expected, has := "columns that the rows have", "none"
+	if len(want) > 0 {
+		expected = "(" + quoteList(want) + ")"
+		for _, k := range candidates {
+			unfit = append(unfit, "("+quoteList(k.columns)+")")
+		}
 	}
-	others := ""
 	if len(unfit) > 0 {
-		others = " (the one on " + strings.Join(unfit, "; the one on ") + ")"
+		has = strings.Join(unfit, "; ")
 	}
-	return fmt.Errorf("the table %s has no primary key or unique constraint on columns that the rows have%s, "+
-		"so a row could not be recognised when it comes again; this would make one:\nALTER TABLE %s ADD UNIQUE (%s);",
-		t.name, others, t.quoted, quoteList(want))
+	return fmt.Errorf("the table %s has no primary key or unique constraint on %s, so a row could not be recognised when it comes again; "+
+		"expected is one that is not deferrable, partial or on an expression; there is %s", t.name, expected, has)
 }
 
 // unfitKey says why rows can't be recognised by a key; empty if they can.

@@ -394,7 +394,7 @@ func TestUpsertsThatCannotWork(t *testing.T) {
 		{"a version that is not updated", stockTable, Upsert{Columns: []string{"what"}, Version: "version"}, `"version" is not among the columns to update`},
 		{"a version in the key", stockTable, Upsert{Version: "n"}, `the version column "n" is not among the columns to update`},
 		{"a version without an order", "create table stock (shop text, n int, version bigint, what jsonb, primary key (shop, n))", Upsert{Version: "what"}, `the version column "what" is of the type jsonb; allowed are timestamptz,`},
-		{"a version that is rounded", "create table stock (shop text, n int, version numeric(10,2), what text, primary key (shop, n))", Upsert{Version: "version"}, "TYPE numeric;"},
+		{"a version that is rounded", "create table stock (shop text, n int, version numeric(10,2), what text, primary key (shop, n))", Upsert{Version: "version"}, "expected is the type numeric, without a precision"},
 		{"order, with keys that are spelled in several ways", "create extension citext; create table stock (shop citext, n int, version bigint, what text, primary key (shop, n))", Upsert{}, `the column "shop" of the key of public.stock finds values equal that are spelled otherwise (citext)`},
 		{"nothing but a key", "create table stock (shop text, n int, version bigint, what text, primary key (shop, n, version, what))", Upsert{}, "nothing to update"},
 	} {

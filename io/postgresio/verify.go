@@ -140,6 +140,7 @@ func Verify(ctx context.Context, pool *pgxpool.Pool, table string, o *VerifyOpti
 func (v *Verification) add(f Finding) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	f.File = shownName(f.File)
 	v.Off++
 	v.OffByKind[f.Kind]++
 	if len(v.Findings) < v.limit {

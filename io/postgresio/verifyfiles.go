@@ -183,6 +183,7 @@ func (v *verifier) page(ctx context.Context, after int64) (page []*ledgerFile, e
 	var modified time.Time
 	if _, err := pgx.ForEachRow(rows, []any{&f.id, &f.order, &f.name, &f.file.Size, &modified, &f.fingerprint, &f.replaced}, func() error {
 		one := f
+		one.name = shownName(f.name)
 		one.file.Path, one.file.Modified = pathOf(f.name), modified.UnixMicro()
 		one.ranges, one.last = map[int64]*ledgerRange{}, -1
 		page, ids, byID[one.id] = append(page, &one), append(ids, one.id), &one

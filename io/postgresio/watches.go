@@ -23,10 +23,14 @@ select since from cartstream.watches where table_name = ` + targetSQL + ` and md
 func (l Ledger) BeginWatch(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
 	err := l.ask(ctx, "keeping the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
-		if _, err := tx.Exec(ctx, beginWatchSQL, target, keyOfPatterns(patterns), now); err != nil {
+		key, err := keyOfPatterns(ctx, tx.Conn(), patterns)
+		if err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, watchedSinceSQL, target, keyOfPatterns(patterns)).Scan(&since)
+		if _, err := tx.Exec(ctx, beginWatchSQL, target, key, now); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, watchedSinceSQL, target, key).Scan(&since)
 	})
 	return since, err
 }
@@ -39,7 +43,10 @@ on conflict (table_name, md5(patterns)) do update set since = excluded.since whe
 // lost it: with a later time the next run would skip files.
 func (l Ledger) RestoreWatch(ctx context.Context, patterns []string, since time.Time) error {
 	return l.ask(ctx, "restoring the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
-		_, err := tx.Exec(ctx, restoreWatchSQL, target, keyOfPatterns(patterns), since)
+		key, err := keyOfPatterns(ctx, tx.Conn(), patterns)
+		if err == nil {
+			_, err = tx.Exec(ctx, restoreWatchSQL, target, key, since)
+		}
 		return err
 	})
 }
@@ -48,16 +55,17 @@ func (l Ledger) RestoreWatch(ctx context.Context, patterns []string, since time.
 func (l Ledger) WatchedSince(ctx context.Context, patterns []string, now time.Time) (time.Time, error) {
 	since := now
 	err := l.ask(ctx, "asking for the time of the first run", func(ctx context.Context, tx pgx.Tx, target string) error {
-		return tx.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, keyOfPatterns(patterns), now).Scan(&since)
+		key, err := keyOfPatterns(ctx, tx.Conn(), patterns)
+		if err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `select coalesce((`+watchedSinceSQL+`), $3)`, target, key, now).Scan(&since)
 	})
 	return since, err
 }
 
-func keyOfPatterns(patterns []string) string {
-	names := make([]string, len(patterns))
-	for i, p := range patterns {
-		names[i] = FileName(p)
-	}
+func keyOfPatterns(ctx context.Context, conn *pgx.Conn, patterns []string) (string, error) {
+	names, err := namesFor(ctx, conn, patterns...)
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), "\n")
+	return strings.Join(slices.Compact(names), "\n"), err
 }
