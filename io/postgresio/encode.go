@@ -45,6 +45,9 @@ func encoderOf(t reflect.Type, col column, types *pgtype.Map) (encodeFunc, error
 		return nil, misfit(t, col)
 	}
 	if encode := handEncoder(t, col.typeOID); encode != nil {
+		if n := col.limit(); n > 0 && t.Kind() == reflect.String {
+			return limited(n), nil
+		}
 		return encode, nil
 	}
 	if slices.Contains(textOIDs, col.typeOID) && marshalsText(t) {
@@ -89,6 +92,14 @@ func encodeUUID(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 
 func encodeString(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return append(dst, *(*string)(p)...), false, nil
+}
+
+// limited encodes strings for varchar(n) without the blanks that it cuts off, so
+// that keys and versions in a tuple are those that are stored.
+func limited(n int) encodeFunc {
+	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+		return append(dst, cutBlanks(*(*string)(p), n)...), false, nil
+	}
 }
 
 func encodeInt64(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {

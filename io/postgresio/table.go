@@ -59,6 +59,18 @@ type column struct {
 	loose bool
 }
 
+// modifierHeader is part of the modifiers of varchar and numeric (PostgreSQL,
+// VARHDRSZ).
+const modifierHeader = 4
+
+// limit is n of a varchar(n), in characters; 0 is no limit.
+func (c column) limit() int {
+	if c.typeOID != pgtype.VarcharOID || c.modifier < modifierHeader {
+		return 0
+	}
+	return int(c.modifier - modifierHeader)
+}
+
 // ParseTable splits a table's name, `table` or `schema.table`, either part in
 // double quotes if it holds a dot or a quote. Case is kept.
 func ParseTable(name string) (pgx.Identifier, error) {

@@ -14,22 +14,18 @@ import (
 const allowedVersions = "timestamptz, timestamp, date, smallint, integer, bigint, numeric, real, double precision, uuid, text and varchar (by their bytes)"
 
 // versionOrder compares two values of a column in binary form, as they are once
-// they are stored: rounded or cut to what the column's type holds.
+// they are stored: rounded to what the column's type holds.
 func versionOrder(c column) func(a, b []byte) int {
 	compare := versionOrders[c.typeOID]
 	if c.modifier < 0 {
 		return compare
 	}
-	const header = 4 // VARHDRSZ, which is part of some modifiers
 	switch c.typeOID {
 	case pgtype.TimestampOID, pgtype.TimestamptzOID:
 		return func(a, b []byte) int { return cmp.Compare(roundTime(a, c.modifier), roundTime(b, c.modifier)) }
 	case pgtype.NumericOID:
-		scale := int((c.modifier-header)&0x7ff^0x400) - 0x400 // 11 bits, with a sign
+		scale := int((c.modifier-modifierHeader)&0x7ff^0x400) - 0x400 // 11 bits, with a sign
 		return func(a, b []byte) int { return roundedNumerics(a, b, scale) }
-	case pgtype.VarcharOID:
-		length := int(c.modifier - header)
-		return func(a, b []byte) int { return bytes.Compare(cutBlanks(a, length), cutBlanks(b, length)) }
 	}
 	return compare
 }
@@ -50,9 +46,13 @@ func roundTime(t []byte, digits int32) int64 {
 	return (micros + half) / unit * unit
 }
 
-// cutBlanks cuts what is too long for varchar(n) and blank, as PostgreSQL does.
-func cutBlanks(text []byte, n int) []byte {
-	for len(text) > n && text[len(text)-1] == ' ' && utf8.RuneCount(text) > n {
+// cutBlanks cuts what is too long for varchar(n) and blank, as PostgreSQL does; a
+// text that is too long otherwise stays so. n of 0 is no limit.
+func cutBlanks(text string, n int) string {
+	if n == 0 || len(text) <= n {
+		return text
+	}
+	for excess := utf8.RuneCountInString(text) - n; excess > 0 && text[len(text)-1] == ' '; excess-- {
 		text = text[:len(text)-1]
 	}
 	return text
