@@ -59,7 +59,7 @@ func setterOf(t reflect.Type) (setter, bool) {
 	case t == reflect.TypeFor[decimal.Decimal]():
 		return setWith(record.CodeInvalidNumber, "an exact decimal number of up to 18 digits", decimal.Parse), true
 	case t == reflect.TypeFor[json.RawMessage]():
-		return setWith(record.CodeInvalidValue, "JSON", parseJSON), true
+		return setJSON, true
 	case isUnmarshaler(t):
 		return setUnmarshaler(t), true
 	case t.Kind() == reflect.String:
@@ -167,18 +167,26 @@ func parseBool(text string) (bool, error) {
 	return false, strconv.ErrSyntax
 }
 
-// parseJSON takes the text as it is, if it is JSON. A NUL, which JSON writes as
-// \u0000, is refused by PostgreSQL.
-func parseJSON(text string) (json.RawMessage, error) {
-	if !json.Valid(unsafe.Slice(unsafe.StringData(text), len(text))) {
-		return nil, strconv.ErrSyntax
+// setJSON stores the text as it is, if it is JSON: a json column keeps white
+// space. A NUL, which JSON writes as \u0000, is refused by PostgreSQL.
+func setJSON(dst unsafe.Pointer, text string) *record.Fault {
+	switch {
+	case trimSpace(text) == "":
+		return missing("JSON")
+	case !json.Valid(unsafe.Slice(unsafe.StringData(text), len(text))):
+		return invalid(record.CodeInvalidValue, text, "JSON")
 	}
-	return json.RawMessage(text), nil
+	*(*json.RawMessage)(dst) = json.RawMessage(text)
+	return nil
 }
 
-// dateSetter reads days into a time.Time, or a pointer to one: midnight in UTC.
-func dateSetter(t reflect.Type) setter {
-	set := setWith(record.CodeInvalidTimestamp, "a day such as 2006-01-02, in the years 0001 to 9999", parseDate)
+// timeSetter reads a time.Time, or a pointer to one, as the option of its field
+// says: days, as midnight in UTC, or times without a zone, as if in UTC.
+func timeSetter(t reflect.Type, option string) setter {
+	set := setWith(record.CodeInvalidTimestamp, allowedZoneless, parseZoneless)
+	if option == optionDate {
+		set = setWith(record.CodeInvalidTimestamp, "a day such as 2006-01-02, in the years 0001 to 9999", parseDate)
+	}
 	if t.Kind() == reflect.Pointer {
 		return setPointer(t.Elem(), set)
 	}
@@ -210,8 +218,19 @@ func setFloat[V float32 | float64]() setter {
 			return 0, strconv.ErrSyntax
 		}
 		v, err := strconv.ParseFloat(text, bits)
+		if v == 0 && !isZero(text) {
+			err = strconv.ErrRange // closer to 0 than any other float
+		}
 		return V(v), err
 	})
+}
+
+// isZero reports whether a float's text has no digit but 0 before its exponent.
+func isZero(text string) bool {
+	if e := strings.IndexAny(text, "eE"); e >= 0 {
+		text = text[:e]
+	}
+	return !strings.ContainsAny(text, "123456789")
 }
 
 // trimSpace is strings.TrimSpace with a short way for values that have none.

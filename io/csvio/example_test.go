@@ -112,7 +112,7 @@ func ExampleRegister() {
 	defer func() { fmt.Println(recover()) }()
 	csvio.Register[visit]()
 	// Output:
-	// csvio: csvio_test.visit.Page: tag csv:"page,omitempty": the options are optional and date, as in csv:"page,optional"
+	// csvio: csvio_test.visit.Page: tag csv:"page,omitempty": the options are optional, date and timestamp, as in csv:"page,optional"
 }
 
 // The fingerprint is the same as long as ranges and records mean the same.

@@ -19,11 +19,18 @@ type schema struct {
 type column struct {
 	name     string
 	optional bool
-	date     bool // a day without a time
+	time     string // optionDate or optionTimestamp, for a time.Time that is read so
 	typ      reflect.Type
 	offset   uintptr
 	set      setter
 }
+
+// The options of a time.Time, named after the type of column that it fits: a day
+// without a time, and a time without a zone.
+const (
+	optionDate      = "date"
+	optionTimestamp = "timestamp"
+)
 
 // schemas caches the schema of a reflect.Type.
 var schemas sync.Map
@@ -89,11 +96,11 @@ func newColumn(tag string, f reflect.StructField) (column, error) {
 		switch option {
 		case "optional":
 			c.optional = true
-		case "date":
-			c.date = true
+		case optionDate, optionTimestamp:
+			c.time = option
 		case "":
 		default:
-			return c, fmt.Errorf("tag csv:%q: the options are optional and date, as in csv:\"%s,optional\"", tag, name)
+			return c, fmt.Errorf("tag csv:%q: the options are optional, date and timestamp, as in csv:\"%s,optional\"", tag, name)
 		}
 	}
 	switch {
@@ -101,10 +108,10 @@ func newColumn(tag string, f reflect.StructField) (column, error) {
 		return c, fmt.Errorf("tag csv:%q names no column: write csv:\"column\", without space around it, or csv:\"-\"", tag)
 	case !f.IsExported():
 		return c, fmt.Errorf("the field has a csv tag and is not exported: export it, or it is lost between two stages")
-	case c.date && f.Type != timeType && f.Type != reflect.PointerTo(timeType):
-		return c, fmt.Errorf("tag csv:%q: type %v is no time.Time: the option date is for days that are kept in one", tag, f.Type)
-	case c.date:
-		c.set = dateSetter(f.Type)
+	case c.time != "" && f.Type != timeType && f.Type != reflect.PointerTo(timeType):
+		return c, fmt.Errorf("tag csv:%q: the type %v is not time.Time, which the option %s needs", tag, f.Type, c.time)
+	case c.time != "":
+		c.set = timeSetter(f.Type, c.time)
 		return c, nil
 	}
 	var ok bool
@@ -137,8 +144,8 @@ func (s *schema) hash() string {
 	lines := make([]string, len(s.columns))
 	for i, c := range s.columns {
 		lines[i] = fmt.Sprintf("%q %v optional=%t\n", c.name, c.typ, c.optional)
-		if c.date {
-			lines[i] = "date " + lines[i]
+		if c.time != "" {
+			lines[i] = c.time + " " + lines[i]
 		}
 	}
 	slices.Sort(lines)

@@ -2,23 +2,36 @@ package csvio
 
 import (
 	"errors"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
-const allowedTimestamp = "a time such as 2006-01-02 15:04:05.123456 (UTC) or 2006-01-02T15:04:05+01:00, in the years 0001 to 9999"
+const (
+	allowedTimestamp = "a time such as 2006-01-02 15:04:05.123456 (UTC) or 2006-01-02T15:04:05+01:00, in the years 0001 to 9999"
+	allowedZoneless  = "a time without a zone, such as 2006-01-02 15:04:05.123456, in the years 0001 to 9999"
+)
 
 var errTimestamp = errors.New("not a timestamp")
 
+// The bounds of PostgreSQL: bytes of a time, and hours of a zone
+// (src/include/utils/datetime.h, MAXDATELEN, and timestamp.h, MAX_TZDISP_HOUR).
+const (
+	maxTimeLen   = 128
+	maxZoneHours = 15
+)
+
 // parseTimestamp reads RFC 3339, with a T or a space between date and time,
 // and takes UTC where the zone is missing. The zone may also be written +01 or
-// +0100, as PostgreSQL and others do. Digits below the nanosecond are cut.
-// The result is in UTC.
+// +0100, as PostgreSQL and others do. Digits below the nanosecond are cut, but
+// see settleTie. The result is in UTC.
 //
 // It is written by hand because time.Parse takes three times as long, once for
 // each layout.
 func parseTimestamp(s string) (time.Time, error) {
 	const seconds = len("2006-01-02 15:04:05")
-	if len(s) < seconds || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' || !isDateEnd(s[10]) {
+	if len(s) < seconds || len(s) > maxTimeLen || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' || !isDateEnd(s[10]) {
 		return time.Time{}, errTimestamp
 	}
 	var d digitReader
@@ -65,6 +78,15 @@ func parseDate(s string) (time.Time, error) {
 	return parseTimestamp(s + " 00:00:00")
 }
 
+// parseZoneless reads a time that has no zone, as UTC.
+func parseZoneless(s string) (time.Time, error) {
+	const seconds = len("2006-01-02 15:04:05")
+	if len(s) > seconds && strings.ContainsAny(s[seconds:], "+-Zz") {
+		return time.Time{}, errTimestamp
+	}
+	return parseTimestamp(s)
+}
+
 func isDateEnd(c byte) bool { return c == ' ' || c == 'T' || c == 't' }
 
 // digitReader reads numbers and remembers whether anything was wrong.
@@ -94,7 +116,22 @@ func (d *digitReader) fraction(s string) (nanos int, rest string) {
 		unit /= 10
 	}
 	d.bad = d.bad || i == 1
+	if i > len(".123456789") {
+		nanos = settleTie(nanos, s[:i])
+	}
 	return nanos, s[i:]
+}
+
+// settleTie returns the nanoseconds to which a fraction was cut, or one more
+// where only that rounds to the microsecond to which PostgreSQL rounds the
+// fraction. PostgreSQL rounds a double, to even
+// (src/backend/utils/adt/datetime.c, ParseFractionalSecond).
+func settleTie(nanos int, fraction string) int {
+	exact, err := strconv.ParseFloat(fraction, 64)
+	if err == nil && math.RoundToEven(exact*1e6) > math.RoundToEven(float64(nanos)/1e9*1e6) {
+		return nanos + 1
+	}
+	return nanos
 }
 
 // zone reads the offset from UTC, in seconds to the east.
@@ -119,7 +156,7 @@ func (d *digitReader) zone(s string) int {
 		return 0
 	}
 	h, m := d.read(hours), d.read(minutes)
-	d.bad = d.bad || h > 23 || m > 59
+	d.bad = d.bad || h > maxZoneHours || m > 59
 	return sign * (h*60 + m) * 60
 }
 

@@ -6,15 +6,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// parseUUID takes the forms of uuid.Parse, but for braces that are none: it
-// does not look at the first and last byte of 38. The usual form is read by
-// hand, in half the time.
+// parseUUID takes three of PostgreSQL's forms: with hyphens, in braces, and
+// without either. The usual one is read by hand, in half the time of uuid.Parse.
 func parseUUID(text string) (uuid.UUID, error) {
-	if len(text) != 36 {
-		if len(text) == 38 && (text[0] != '{' || text[37] != '}') {
-			return uuid.UUID{}, strconv.ErrSyntax
-		}
+	switch {
+	case len(text) == 36:
+	case len(text) == 38 && text[0] == '{' && text[37] == '}':
+		text = text[1:37]
+	case len(text) == 32:
 		return uuid.Parse(text)
+	default:
+		return uuid.UUID{}, strconv.ErrSyntax
 	}
 	var u uuid.UUID
 	bad := text[8] ^ '-' | text[13] ^ '-' | text[18] ^ '-' | text[23] ^ '-'

@@ -42,7 +42,7 @@ func readTable(ctx context.Context, db querier, name string) (*table, error) {
 	t.name, t.quoted = schema+"."+t.relation, pgx.Identifier{schema, t.relation}.Sanitize()
 	rows, _ := db.Query(ctx, columnsSQL, t.shape.oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared,
+		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared, &c.modifier,
 			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
 	})
 	if err != nil {

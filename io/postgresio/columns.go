@@ -17,6 +17,9 @@ type field struct {
 	goName string
 	typ    reflect.Type
 	offset uintptr
+	// csv is the field's csv tag, as csvio reads it: empty where no file fills the
+	// field.
+	csv string
 }
 
 // fieldsOf resolves the `db:"column"` tags of a struct type. Fields without a
@@ -44,7 +47,7 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 			return nil, fmt.Errorf("postgresio: %s.%s is a %s, which no column can hold", t, f.Name, f.Type)
 		}
 		seen[column] = f.Name
-		fields = append(fields, field{column: column, goName: t.String() + "." + f.Name, typ: f.Type, offset: f.Offset})
+		fields = append(fields, field{column: column, goName: t.String() + "." + f.Name, typ: f.Type, offset: f.Offset, csv: f.Tag.Get("csv")})
 	}
 	if len(fields) == 0 {
 		return nil, fmt.Errorf("postgresio: %s has no field with a db:\"column\" tag", t)
@@ -84,6 +87,9 @@ func fieldEncoders(fields []field, tab *table, types *pgtype.Map) (encoders []fi
 			continue
 		}
 		encode, err := encoderOf(f.typ, col, types)
+		if err == nil {
+			err = f.checkText(col)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("the field %s can't be written to the column %q of %s: %w", f.goName, col.name, tab.name, err))
 		}

@@ -4,9 +4,12 @@ import (
 	"encoding"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
+	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -42,12 +45,19 @@ func encoderOf(t reflect.Type, col column, types *pgtype.Map) (encodeFunc, error
 		return nil, misfit(t, col)
 	}
 	if encode := handEncoder(t, col.typeOID); encode != nil {
+		if n := col.limit(); n > 0 && t.Kind() == reflect.String {
+			return limited(n), nil
+		}
 		return encode, nil
 	}
-	if slices.Contains(textOIDs, col.typeOID) && t.Implements(textMarshalerType) {
+	if slices.Contains(textOIDs, col.typeOID) && marshalsText(t) {
 		return textEncoder(t), nil
 	}
-	return pgxEncoder(t, col, types), nil
+	encode := pgxEncoder(t, col, types)
+	if t == addrType {
+		return withoutZone(encode), nil
+	}
+	return encode, nil
 }
 
 var (
@@ -68,6 +78,8 @@ func handEncoder(t reflect.Type, oid uint32) encodeFunc {
 		return encodeDecimal
 	case t.Kind() == reflect.String && (oid == pgtype.TextOID || oid == pgtype.VarcharOID || oid == pgtype.BPCharOID):
 		return encodeString
+	case t.Kind() == reflect.String && oid == pgtype.XMLOID && !t.Implements(valuerType):
+		return encodeXML
 	case t.Kind() == reflect.Int64 && oid == pgtype.Int8OID:
 		return encodeInt64
 	}
@@ -82,8 +94,38 @@ func encodeString(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return append(dst, *(*string)(p)...), false, nil
 }
 
+// limited encodes strings for varchar(n) without the blanks that it cuts off, so
+// that keys and versions in a tuple are those that are stored.
+func limited(n int) encodeFunc {
+	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+		return append(dst, cutBlanks(*(*string)(p), n)...), false, nil
+	}
+}
+
 func encodeInt64(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return binary.BigEndian.AppendUint64(dst, uint64(*(*int64)(p))), false, nil
+}
+
+// encodeXML refuses a document that declares another encoding than UTF-8.
+// PostgreSQL ignores the declaration in text, but goes by it in binary form.
+func encodeXML(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+	document := *(*string)(p)
+	if name := declaredEncoding(document); name != "" && !strings.EqualFold(name, "UTF-8") && !strings.EqualFold(name, "UTF8") {
+		return dst, false, fmt.Errorf("the document declares the encoding %q; its characters are UTF-8 here, so leave the declaration out", name)
+	}
+	return append(dst, document...), false, nil
+}
+
+// declaredEncoding is the encoding that an XML declaration names, or nothing.
+func declaredEncoding(document string) string {
+	declaration, _, _ := strings.Cut(document, "?>")
+	_, value, found := strings.Cut(declaration, "encoding")
+	value = strings.TrimLeft(value, " \t\r\n=")
+	if !strings.HasPrefix(declaration, "<?xml") || !found || value == "" {
+		return ""
+	}
+	name, _, _ := strings.Cut(value[1:], value[:1])
+	return name
 }
 
 // postgresEpoch is 2000-01-01 UTC in microseconds since 1970; timestamps are
@@ -95,10 +137,20 @@ func encodeTime(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	if err := checkYear(t); err != nil {
 		return dst, false, err
 	}
-	return binary.BigEndian.AppendUint64(dst, uint64(t.UnixMicro()-postgresEpoch)), false, nil
+	return binary.BigEndian.AppendUint64(dst, uint64(t.Unix()*1_000_000+roundMicros(t.Nanosecond())-postgresEpoch)), false, nil
 }
 
-// encodeDate appends the day that it is in UTC, as int32 days from 2000-01-01.
+// roundMicros rounds a fraction of a second as PostgreSQL rounds it in a text: the
+// product of a double, to even (src/backend/utils/adt/datetime.c,
+// ParseFractionalSecond).
+func roundMicros(nanos int) int64 {
+	if nanos%1000 == 0 {
+		return int64(nanos / 1000)
+	}
+	return int64(math.RoundToEven(float64(nanos) / 1e9 * 1e6))
+}
+
+// encodeDate appends a day, midnight in UTC, as int32 days from 2000-01-01.
 func encodeDate(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	t := *(*time.Time)(p)
 	if err := checkYear(t); err != nil {
@@ -106,11 +158,10 @@ func encodeDate(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	}
 	const day = 24 * 60 * 60
 	seconds := t.Unix() - postgresEpoch/1_000_000
-	days := seconds / day
-	if seconds%day < 0 {
-		days--
+	if seconds%day != 0 || t.Nanosecond() != 0 {
+		return dst, false, fmt.Errorf("the date column would drop the time of day of %s", t.UTC().Format("2006-01-02 15:04:05.999999999 UTC"))
 	}
-	return binary.BigEndian.AppendUint32(dst, uint32(int32(days))), false, nil
+	return binary.BigEndian.AppendUint32(dst, uint32(int32(seconds/day))), false, nil
 }
 
 // The first second that PostgreSQL holds, and the first that it does not.
@@ -168,10 +219,16 @@ func encodeDecimal(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
 	return dst, false, nil
 }
 
-// pgxEncoder uses pgx's encoders, for pairs that fit.
+// pgxEncoder uses pgx's encoders, for pairs that fit. A document is given by its
+// address, because its methods may need one.
 func pgxEncoder(t reflect.Type, col column, types *pgtype.Map) encodeFunc {
+	byAddress := t.Kind() == reflect.Struct && slices.Contains(jsonOIDs, col.typeOID)
 	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
-		out, err := types.Encode(col.typeOID, pgtype.BinaryFormatCode, reflect.NewAt(t, p).Elem().Interface(), dst)
+		value := reflect.NewAt(t, p)
+		if !byAddress {
+			value = value.Elem()
+		}
+		out, err := types.Encode(col.typeOID, pgtype.BinaryFormatCode, value.Interface(), dst)
 		if err != nil {
 			return dst, false, err
 		}
@@ -185,8 +242,18 @@ func pgxEncoder(t reflect.Type, col column, types *pgtype.Map) encodeFunc {
 // textEncoder writes a type's MarshalText.
 func textEncoder(t reflect.Type) encodeFunc {
 	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
-		text, err := reflect.NewAt(t, p).Elem().Interface().(encoding.TextMarshaler).MarshalText()
+		text, err := reflect.NewAt(t, p).Interface().(encoding.TextMarshaler).MarshalText()
 		return append(dst, text...), false, err
+	}
+}
+
+// withoutZone refuses addresses with a zone, such as fe80::1%eth0: PostgreSQL has none.
+func withoutZone(encode encodeFunc) encodeFunc {
+	return func(dst []byte, p unsafe.Pointer) ([]byte, bool, error) {
+		if a := (*netip.Addr)(p); a.Zone() != "" {
+			return dst, false, fmt.Errorf("the address %s has a zone, which PostgreSQL does not store", a)
+		}
+		return encode(dst, p)
 	}
 }
 

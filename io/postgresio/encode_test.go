@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -21,6 +22,9 @@ import (
 type upper struct{ S string }
 
 func (u upper) MarshalText() ([]byte, error) { return []byte(strings.ToUpper(u.S)), nil }
+
+// hidden has nothing that could be written.
+type hidden struct{ s string }
 
 type (
 	status string
@@ -119,16 +123,18 @@ var fieldCases = []struct {
 	{(*decimal.Decimal)(nil), "numeric", "<null>"},
 
 	{at("2026-01-29T10:00:00.123456Z"), "timestamptz", "2026-01-29 10:00:00.123456+00"},
-	{at("2026-01-29T10:00:00.123456789Z"), "timestamptz", "2026-01-29 10:00:00.123456+00"},
+	{at("2026-01-29T10:00:00.123456789Z"), "timestamptz", "2026-01-29 10:00:00.123457+00"},
+	{at("2026-01-29T10:00:00.0000005Z"), "timestamptz", "2026-01-29 10:00:00+00"},
+	{at("2026-01-29T10:00:00.0000015Z"), "timestamptz", "2026-01-29 10:00:00.000002+00"},
+	{at("1969-12-31T23:59:59.9999996Z"), "timestamptz", "1970-01-01 00:00:00+00"},
 	{at("2026-01-29T10:00:00+02:00"), "timestamptz", "2026-01-29 08:00:00+00"},
 	{at("2026-01-29T10:00:00+02:00"), "timestamp", "2026-01-29 08:00:00"},
 	{at("1999-12-31T23:59:59.999999Z"), "timestamptz", "1999-12-31 23:59:59.999999+00"},
 	{at("0001-01-01T00:00:00Z"), "timestamptz", "0001-01-01 00:00:00+00"},
 	{at("9999-12-31T23:59:59.999999Z"), "timestamp", "9999-12-31 23:59:59.999999"},
 	{time.Date(-4700, 1, 1, 0, 0, 0, 0, time.UTC), "timestamp", "4701-01-01 00:00:00 BC"},
-	{at("2026-01-29T23:00:00Z"), "date", "2026-01-29"},
-	{at("2026-01-29T23:00:00-05:00"), "date", "2026-01-30"},
-	{at("2000-01-01T00:30:00+01:00"), "date", "1999-12-31"},
+	{at("2026-01-29T19:00:00-05:00"), "date", "2026-01-30"},
+	{at("2000-01-01T01:00:00+01:00"), "date", "2000-01-01"},
 	{at("0001-01-01T00:00:00Z"), "date", "0001-01-01"},
 	{at("9999-12-31T00:00:00Z"), "date", "9999-12-31"},
 	{ptr(at("1999-12-31T00:00:00Z")), "date", "1999-12-31"},
@@ -145,6 +151,8 @@ var fieldCases = []struct {
 	{map[string]int{"a": 1}, "jsonb", `{"a": 1}`},
 	{upper{"abc"}, "text", "ABC"},
 	{ptr(upper{"abc"}), "varchar", "ABC"},
+	{*big.NewInt(7), "text", "7"},
+	{`<?xml version="1.0" encoding="utf-8"?><a>é</a>`, "xml", `<?xml version="1.0" encoding="utf-8"?><a>é</a>`},
 	{netip.MustParseAddr("10.0.0.1"), "inet", "10.0.0.1/32"},
 	{netip.MustParsePrefix("10.0.0.0/8"), "cidr", "10.0.0.0/8"},
 	{pgtype.Text{}, "text", "<null>"},
@@ -231,6 +239,11 @@ func TestValuesThatTheirColumnCannotHold(t *testing.T) {
 		{time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC), "timestamptz", "year 300000"},
 		{time.Date(-4713, 1, 1, 0, 0, 0, 0, time.UTC), "timestamp", "year -4713"},
 		{decimal.Decimal{Unscaled: 1, Scale: 1001}, "numeric", "scale 1001"},
+		{at("2026-01-29T23:00:00-05:00"), "date", "the time of day of 2026-01-30 04:00:00 UTC"},
+		{at("2026-01-29T00:00:00.000000001Z"), "date", "time of day"},
+		{netip.MustParseAddr("fe80::1%eth0"), "inet", "fe80::1%eth0 has a zone"},
+		{`<?xml version="1.0" encoding='ISO-8859-1'?><a>é</a>`, "xml", `declares the encoding "ISO-8859-1"`},
+		{strings.Repeat("x", 64), "name", "42622"},
 		{"blue", "color", "22P02"},
 		{"no", "shorter", "23514"},
 		{"{", "jsonb", "22P02"},

@@ -18,6 +18,7 @@ var (
 	addrType          = reflect.TypeFor[netip.Addr]()
 	prefixType        = reflect.TypeFor[netip.Prefix]()
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
+	rawJSONType       = reflect.TypeFor[json.RawMessage]()
 	valuerType        = reflect.TypeFor[driver.Valuer]()
 )
 
@@ -50,7 +51,7 @@ func fits(t reflect.Type, oid uint32, types *pgtype.Map) bool {
 	case t.Implements(valuerType) || t.PkgPath() == reflect.TypeFor[pgtype.Text]().PkgPath():
 		_, known := types.TypeForOID(oid)
 		return known
-	case t.Implements(textMarshalerType):
+	case marshalsText(t):
 		return slices.Contains(textOIDs, oid)
 	}
 	return fitsByKind(t, oid, types)
@@ -86,9 +87,18 @@ func arrayElement(oid uint32, types *pgtype.Map) uint32 {
 	return 0
 }
 
+// marshals reports whether JSON can hold values of t: there are no functions or
+// channels, and more than hidden fields.
 func marshals(t reflect.Type) bool {
-	_, err := json.Marshal(reflect.Zero(t).Interface())
-	return err == nil
+	b, err := json.Marshal(reflect.New(t).Interface())
+	hidden := t.Kind() == reflect.Struct && t.NumField() > 0 &&
+		!slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.IsExported() })
+	return err == nil && (!hidden || string(b) != "{}")
+}
+
+// marshalsText reports whether values of t, or their addresses, have MarshalText.
+func marshalsText(t reflect.Type) bool {
+	return t.Implements(textMarshalerType) || t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(textMarshalerType)
 }
 
 // columnTypeOf is the type that a column for a Go type has in proposed DDL,
@@ -109,7 +119,7 @@ func columnTypeOf(t reflect.Type) string {
 		return "inet"
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return "bytea"
-	case t.Implements(valuerType), t.Implements(textMarshalerType):
+	case t.Implements(valuerType), marshalsText(t):
 		return "text"
 	}
 	return columnTypeOfKind(t)

@@ -67,8 +67,12 @@ func (k *tableKey) reader(fields []field) keyFunc {
 		}
 	case f.typ.Implements(valuerType): // its value is not what its memory holds
 	case f.typ.Kind() == reflect.String && isText(k.columns[0]):
+		limit := k.columns[0].limit()
 		return func(p unsafe.Pointer, _ []byte) key {
 			s := *(*string)(unsafe.Add(p, offset))
+			if limit > 0 {
+				s = cutBlanks(s, limit)
+			}
 			return key{high: head(s), text: s}
 		}
 	case f.typ.Kind() == reflect.Int64:

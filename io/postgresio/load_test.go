@@ -165,6 +165,32 @@ func TestKeysThatPostgreSQLFindsEqual(t *testing.T) {
 	}
 }
 
+// Keys that their column cuts or rounds are those that are stored.
+func TestKeysThatAreStoredEqualAreOneKey(t *testing.T) {
+	type timed struct {
+		At time.Time `db:"at"`
+		N  int64     `db:"n"`
+	}
+	w := newWorld(t,
+		"create domain short as varchar(5); create domain instant as timestamp(0)",
+		"create table words (name varchar(5) primary key, n bigint); create table shorts (name short primary key, n bigint); create table times (at instant primary key, n bigint)",
+	)
+	for _, table := range []string{"words", "shorts"} {
+		s := newSink[named](w, table)
+		s.load(wholeRange[named](testFile(table+"1"), named{"ab      ", 1}, named{"ab   ", 2}, named{"ab", 3}, named{"é        ", 4}, named{"abcdef", 5})...)
+		wantHistory(w, table+"1", "loaded 5 3 1 1")
+		s.load(wholeRange[named](testFile(table+"2"), named{"ab         ", 6}, named{"é    ", 7}, named{"é     ", 8})...)
+		wantHistory(w, table+"2", "loaded 3 0 3 0")
+		wantSound(w, table, 3)
+	}
+	at := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
+	s := newSink[timed](w, "times")
+	s.load(wholeRange[timed](testFile("t1"), timed{at.Add(time.Second / 4), 1}, timed{at.Add(-time.Second / 4), 2}, timed{at.Add(time.Second), 3})...)
+	wantHistory(w, "t1", "loaded 3 2 1 0")
+	s.load(wholeRange[timed](testFile("t2"), timed{at, 4}, timed{at.Add(time.Second * 3 / 4), 5})...)
+	wantHistory(w, "t2", "loaded 2 0 2 0")
+}
+
 func TestTriggerThatChangesTheKey(t *testing.T) {
 	w := newWorld(t,
 		`create table words (name text primary key, n bigint)`,

@@ -121,6 +121,8 @@ func isRowFault(err error) (*pgconn.PgError, bool) {
 	switch pg.Code[:2] {
 	case "22", "23", "P0", "44", "21", "09", "27", "38", "39":
 		return pg, true
+	case "42": // name_too_long: in a column of the type name
+		return pg, pg.Code == "42622"
 	case "54": // program_limit_exceeded: an index row that is too wide
 		return pg, pg.Code == "54000"
 	}

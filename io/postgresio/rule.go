@@ -72,10 +72,14 @@ func (m *mergeRule) order(a, b []byte) int {
 // ordered tells that rows have to be written in the order they come in.
 func (m *mergeRule) ordered() bool { return m.upsert && m.versionAt < 0 }
 
-// newer is the condition that the row k is newer than the row t.
+// newer is the condition that the row k is newer than the row t, as it would be
+// stored.
 func (m *mergeRule) newer(version string) string {
 	if m.versionAt < 0 {
 		return "true"
+	}
+	if m.versionColumn.modifier >= 0 {
+		version += "::" + m.versionColumn.declared
 	}
 	collation := ""
 	if isText(m.versionColumn) {
@@ -136,13 +140,10 @@ func (t *table) setVersion(u *Upsert, columns []string, fields []field) error {
 		return fmt.Errorf("the version column is %q, and no field writes it; those that are written are %s", u.Version, quoteList(columnsOf(fields)))
 	case !slices.Contains(columns, u.Version):
 		return fmt.Errorf("the version column %q is not among the columns to update, so a row would stay old for ever; add it to them", u.Version)
-	case c.exactName != c.typeName:
-		return fmt.Errorf("the version column %q is of the type %s, which rounds what is stored, so a row's version could not be told again; "+
-			"expected is the type %s, without a precision", c.name, c.exactName, c.typeName)
 	case versionOrders[c.typeOID] == nil || isText(c) && c.oid != c.typeOID:
 		return fmt.Errorf("the version column %q is of the type %s; allowed are %s", c.name, c.typeName, allowedVersions)
 	}
-	t.rule.versionAt, t.rule.versionColumn, t.rule.compare = at, c, versionOrders[c.typeOID]
+	t.rule.versionAt, t.rule.versionColumn, t.rule.compare = at, c, versionOrder(c)
 	return nil
 }
 

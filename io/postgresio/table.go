@@ -44,6 +44,9 @@ type column struct {
 	exactName string
 	// declared is the type as the table's DDL has it.
 	declared string
+	// modifier is PostgreSQL's number for length, precision and scale, a domain's
+	// included; -1 without one.
+	modifier int32
 	// generated columns can't be written; required ones must be.
 	generated, required bool
 	// primary tells that the column is of the primary key.
@@ -54,6 +57,18 @@ type column struct {
 	nullable bool
 	// loose tells that values may be equal that are spelled otherwise.
 	loose bool
+}
+
+// modifierHeader is part of the modifiers of varchar and numeric (PostgreSQL,
+// VARHDRSZ).
+const modifierHeader = 4
+
+// limit is n of a varchar(n), in characters; 0 is no limit.
+func (c column) limit() int {
+	if c.typeOID != pgtype.VarcharOID || c.modifier < modifierHeader {
+		return 0
+	}
+	return int(c.modifier - modifierHeader)
 }
 
 // ParseTable splits a table's name, `table` or `schema.table`, either part in
@@ -114,21 +129,22 @@ select a.attname, a.atttypid,
 	format_type(a.atttypid, -1),
 	format_type(a.atttypid, case when t.typcategory not in ('S', 'E') then a.atttypmod else -1 end),
 	format_type(a.atttypid, a.atttypmod),
+	greatest(a.atttypmod, base.modifier),
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
 	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[])),
 	not a.attnotnull,
-	t.typcategory = 'S' and t.typname not in ('text', 'varchar') or t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) and a.atttypmod >= 0
+	t.typcategory = 'S' and t.typname not in ('text', 'varchar') or t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) and greatest(a.atttypmod, base.modifier) >= 0
 		or exists (select from pg_collation c where c.oid = a.attcollation and not c.collisdeterministic)
 from pg_attribute a
 join lateral (
 	with recursive domains as (
-		select oid, typtype, typbasetype from pg_type where oid = a.atttypid
+		select oid, typtype, typbasetype, typtypmod, -1 as modifier from pg_type where oid = a.atttypid
 		union all
-		select b.oid, b.typtype, b.typbasetype from domains d join pg_type b on b.oid = d.typbasetype where d.typtype = 'd'
+		select b.oid, b.typtype, b.typbasetype, b.typtypmod, greatest(d.modifier, d.typtypmod) from domains d join pg_type b on b.oid = d.typbasetype where d.typtype = 'd'
 	)
-	select oid from domains where typtype <> 'd'
+	select oid, modifier from domains where typtype <> 'd'
 ) base on true
 join pg_type t on t.oid = base.oid
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped

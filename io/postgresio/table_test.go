@@ -70,6 +70,9 @@ func TestTagsThatMakeNoSense(t *testing.T) {
 		{"a type for no column", reflect.TypeFor[struct {
 			A chan int `db:"a"`
 		}](), "no column can hold"},
+		{"a type without fields or methods to write", reflect.TypeFor[struct {
+			A hidden `db:"a"`
+		}](), "no column can hold"},
 		{"an interface", reflect.TypeFor[struct {
 			A any `db:"a"`
 		}](), "no column can hold"},

@@ -380,6 +380,86 @@ func TestVersionsAreComparedAsPostgreSQLDoes(t *testing.T) {
 	}
 }
 
+// Versions that a column rounds or cuts are those that are stored.
+func TestVersionsAreComparedAsStored(t *testing.T) {
+	w := newWorld(t, "create domain cents as numeric(20,2); create domain moment as timestamp(3); create domain instant as moment")
+	random := rand.New(rand.NewPCG(7, 8))
+	var numbers, times []string
+	for range 40 {
+		digit := random.IntN(3)
+		numbers = append(numbers, fmt.Sprintf("%d.%02d%d", digit, random.IntN(3), random.IntN(10)), fmt.Sprintf("-%d.005", digit), fmt.Sprintf("%d5%d", random.IntN(3), random.IntN(100)), fmt.Sprintf("0.%d", random.IntN(10)))
+		at := fmt.Sprintf("%d-12-31 23:59:5%d.%d", 1999+random.IntN(2), 8+random.IntN(2), []int{4, 5, 9}[random.IntN(3)])
+		times = append(times, at, at+"995", at+"99951", at+"00049", at+"0005")
+	}
+	for _, c := range []struct {
+		sqlType, plain string
+		values         []string
+	}{
+		{"numeric(20,2)", "numeric", append(numbers, "NaN")},
+		{"numeric(20)", "numeric", numbers},
+		{"numeric(5,-2)", "numeric", numbers},
+		{"numeric(4,4)", "numeric", []string{"0.00004", "0.00005", "-0.00005", "0.0001", "0.00015", "0", "0.12345", "0.12344999"}},
+		{"cents", "numeric", numbers},
+		{"timestamptz(0)", "timestamptz", append(times, "infinity", "-infinity")},
+		{"timestamp(3)", "timestamp", times},
+		{"timestamp(5)", "timestamp", times},
+		{"instant", "timestamp", times},
+	} {
+		t.Run(c.sqlType, func(t *testing.T) {
+			w := w.in(t)
+			w.exec("drop table if exists t")
+			w.exec("create table t (id bigint primary key, v " + c.sqlType + ")")
+			target, err := readTable(context.Background(), w.pool, "t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			column, _ := target.column("v")
+			compare := versionOrder(column)
+			rows, err := w.pool.Query(context.Background(), fmt.Sprintf(`with v as (select x::%[1]s as v from unnest($1::text[]) x)
+				select a.v, b.v, case when a.v::%[2]s < b.v::%[2]s then -1 when a.v::%[2]s > b.v::%[2]s then 1 else 0 end, a.v::text, b.v::text from v a, v b`, c.plain, c.sqlType), c.values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			equal := 0
+			for rows.Next() {
+				v := rows.RawValues()
+				want := int(int32(binary.BigEndian.Uint32(v[2])))
+				if got := sign(compare(v[0], v[1])); got != want {
+					t.Errorf("%q and %q: got %d, PostgreSQL says %d", v[3], v[4], got, want)
+				}
+				if want == 0 && !slices.Equal(v[0], v[1]) {
+					equal++
+				}
+			}
+			if rows.Err() != nil || equal == 0 {
+				t.Fatalf("%d pairs are equal once they are stored; %v", equal, rows.Err())
+			}
+		})
+	}
+}
+
+func TestVersionsThatAreStoredEqualAreOneVersion(t *testing.T) {
+	type priced struct {
+		N     int32     `db:"n"`
+		At    time.Time `db:"at"`
+		Whole float64   `db:"what"`
+	}
+	day := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
+	for sqlType, step := range map[string]time.Duration{"timestamptz": time.Microsecond, "timestamptz(3)": time.Millisecond, "timestamp(0)": time.Second} {
+		t.Run(sqlType, func(t *testing.T) {
+			w := newWorld(t, "create table t (n int primary key, at "+sqlType+", what float8)")
+			s := newSink[priced](w, "t", WithUpsert(Upsert{Version: "at"}))
+			s.load(wholeRange[priced](testFile("a"), priced{1, day.Add(step / 10), 1}, priced{1, day, 2}, priced{1, day.Add(step * 2 / 5), 3}, priced{2, day, 4})...)
+			s.load(wholeRange[priced](testFile("b"), priced{1, day.Add(step / 5), 5}, priced{2, day.Add(step * 3 / 5), 6}, priced{2, day.Add(step * 7 / 5), 7})...)
+			wantCounts(w, "a 4 2 0 2 0 0", "b 3 0 1 2 0 0")
+			if got := w.list("select n, what from t order by n"); !slices.Equal(got, []string{"1 1", "2 6"}) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 func sign(n int) int { return max(-1, min(1, n)) }
 
 func TestUpsertsThatCannotWork(t *testing.T) {
@@ -394,7 +474,6 @@ func TestUpsertsThatCannotWork(t *testing.T) {
 		{"a version that is not updated", stockTable, Upsert{Columns: []string{"what"}, Version: "version"}, `"version" is not among the columns to update`},
 		{"a version in the key", stockTable, Upsert{Version: "n"}, `the version column "n" is not among the columns to update`},
 		{"a version without an order", "create table stock (shop text, n int, version bigint, what jsonb, primary key (shop, n))", Upsert{Version: "what"}, `the version column "what" is of the type jsonb; allowed are timestamptz,`},
-		{"a version that is rounded", "create table stock (shop text, n int, version numeric(10,2), what text, primary key (shop, n))", Upsert{Version: "version"}, "expected is the type numeric, without a precision"},
 		{"order, with keys that are spelled in several ways", "create extension citext; create table stock (shop citext, n int, version bigint, what text, primary key (shop, n))", Upsert{}, `the column "shop" of the key of public.stock finds values equal that are spelled otherwise (citext)`},
 		{"nothing but a key", "create table stock (shop text, n int, version bigint, what text, primary key (shop, n, version, what))", Upsert{}, "nothing to update"},
 	} {

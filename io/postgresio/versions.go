@@ -5,11 +5,58 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/big"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const allowedVersions = "timestamptz, timestamp, date, smallint, integer, bigint, numeric, real, double precision, uuid, text and varchar (by their bytes)"
+
+// versionOrder compares two values of a column in binary form, as they are once
+// they are stored: rounded to what the column's type holds.
+func versionOrder(c column) func(a, b []byte) int {
+	compare := versionOrders[c.typeOID]
+	if c.modifier < 0 {
+		return compare
+	}
+	switch c.typeOID {
+	case pgtype.TimestampOID, pgtype.TimestamptzOID:
+		return func(a, b []byte) int { return cmp.Compare(roundTime(a, c.modifier), roundTime(b, c.modifier)) }
+	case pgtype.NumericOID:
+		scale := int((c.modifier-modifierHeader)&0x7ff^0x400) - 0x400 // 11 bits, with a sign
+		return func(a, b []byte) int { return roundedNumerics(a, b, scale) }
+	}
+	return compare
+}
+
+// roundTime rounds a timestamp to a number of digits after the second's point,
+// half away from 2000-01-01 (PostgreSQL, src/backend/utils/adt/timestamp.c,
+// AdjustTimestampForTypmod).
+func roundTime(t []byte, digits int32) int64 {
+	micros := int64(binary.BigEndian.Uint64(t))
+	if micros == math.MinInt64 || micros == math.MaxInt64 { // infinity
+		return micros
+	}
+	unit := int64(math.Pow10(6 - int(min(digits, 6))))
+	half := unit / 2
+	if micros < 0 {
+		half = -half
+	}
+	return (micros + half) / unit * unit
+}
+
+// cutBlanks cuts what is too long for varchar(n) and blank, as PostgreSQL does; a
+// text that is too long otherwise stays so. n of 0 is no limit.
+func cutBlanks(text string, n int) string {
+	if n == 0 || len(text) <= n {
+		return text
+	}
+	for excess := utf8.RuneCountInString(text) - n; excess > 0 && text[len(text)-1] == ' '; excess-- {
+		text = text[:len(text)-1]
+	}
+	return text
+}
 
 // versionOrders compare two values in binary form.
 var versionOrders = map[uint32]func(a, b []byte) int{
@@ -72,6 +119,35 @@ func numerics(a, b []byte) int {
 		return cmp.Compare(ra, rb)
 	}
 	return ra * magnitudes(a, b)
+}
+
+// roundedNumerics is numerics after rounding to a scale.
+func roundedNumerics(a, b []byte, scale int) int {
+	ra, rb := numericRank(a), numericRank(b)
+	if max(ra, -ra, rb, -rb) > 1 {
+		return cmp.Compare(ra, rb)
+	}
+	return unscaled(a, scale).Cmp(unscaled(b, scale))
+}
+
+// unscaled is a finite number times 10^scale, rounded half away from zero, as
+// PostgreSQL rounds.
+func unscaled(n []byte, scale int) *big.Int {
+	v := new(big.Int)
+	for d := n[8:]; len(d) > 0; d = d[2:] {
+		v.Add(v.Mul(v, big.NewInt(10_000)), big.NewInt(int64(binary.BigEndian.Uint16(d))))
+	}
+	exponent := scale + 4*(int(int16(binary.BigEndian.Uint16(n[2:])))+1-len(n[8:])/2)
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(exponent, -exponent))), nil)
+	if exponent >= 0 {
+		v.Mul(v, power)
+	} else {
+		v.Quo(v.Add(v, new(big.Int).Rsh(power, 1)), power)
+	}
+	if binary.BigEndian.Uint16(n[4:]) == numericNegative {
+		v.Neg(v)
+	}
+	return v
 }
 
 // numericRank is 0 for zero, ±1 for a finite number, ±2 for an infinite one,
