@@ -118,7 +118,7 @@ func TestParseChar(t *testing.T) {
 // says all.
 func TestFingerprintOfDialects(t *testing.T) {
 	plain := Fingerprint[abc]()
-	if want := "csv1;range_bytes=8388608;range_records=50000;record_bytes=1048576;schema=" + mustSchema[abc]().hash(); plain != want {
+	if want := "csv2;range_bytes=8388608;range_records=50000;record_bytes=1048576;schema=" + mustSchema[abc]().hash(); plain != want {
 		t.Errorf("the default's fingerprint is %s, want %s", plain, want)
 	}
 	for _, c := range []struct {

@@ -10,7 +10,7 @@ import (
 
 // splitVersion names the rules of this package by which files are cut. It
 // changes whenever the same file and limits would give other ranges.
-const splitVersion = "csv1"
+const splitVersion = "csv2"
 
 // Fingerprint returns, as readable text, what decides where the ranges of a
 // file begin and what its records mean: the version of the splitting, the

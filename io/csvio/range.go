@@ -30,9 +30,6 @@ type rangeReader[T any] struct {
 	// bound, its first bytes and fullLength, what the line's length is.
 	data       []byte
 	fullLength int64
-	// fileSize is the scan's: unknownSize while the end of a stream is not in
-	// sight.
-	fileSize int64
 
 	slab    []record.Record[T]
 	records int64
@@ -119,7 +116,7 @@ func (r *rangeReader[T]) read() error {
 	// copy, and is right because nobody writes the buffer after load.
 	text := unsafe.String(unsafe.SliceData(r.data), len(r.data))
 	valid := r.format.charset.valid(r.data)
-	scan := recordScanner{syntax: r.format.syntax, max: r.format.limits.RecordBytes, size: r.fileSize}
+	scan := recordScanner{syntax: r.format.syntax, max: r.format.limits.RecordBytes, size: r.rng.End, width: r.header.width}
 	r.line = r.rng.FirstLine
 	for pos := 0; pos < len(r.data); {
 		it := scan.next(r.data[pos:], r.rng.Start+int64(pos))
@@ -191,11 +188,8 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	switch it.kind {
 	case largeRecord:
 		return r.tooLarge(rec)
-	case openRecord:
-		return &record.Fault{
-			Code:    record.CodeMalformedCSV,
-			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only",
-		}
+	case strayRecord:
+		return r.stray(s)
 	}
 	if !valid {
 		if s = r.format.charset.decode(s); !utf8.ValidString(s) {
@@ -214,23 +208,34 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case len(r.fields) != r.header.width:
 		return &record.Fault{
 			Code:    record.CodeWrongFieldCount,
-			Message: fmt.Sprintf("found %d fields; %s %d", len(r.fields), r.format.whoNames(), r.header.width),
+			Message: fmt.Sprintf("found %s; %s %d", fieldCount(len(r.fields)), r.format.whoNames(), r.header.width),
 		}
 	}
 	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
+}
+
+// stray is the fault of a line that begins a malformed record. It says nothing of
+// the lines that follow: they may be of another range.
+func (r *rangeReader[T]) stray(line string) *record.Fault {
+	_, _, place := r.format.syntax.scanQuotes([]byte(line), 0, fieldStart)
+	return malformed(place, fmt.Sprintf("the quote that opens here is not closed on this line, and the lines that follow do not complete "+
+		"a record of %s and at most %d bytes; only this line is rejected", fieldCount(r.header.width), r.format.limits.RecordBytes))
 }
 
 // tooLarge cuts what the record keeps of the line.
 func (r *rangeReader[T]) tooLarge(rec *record.Record[T]) *record.Fault {
 	most := r.format.limits.RecordBytes
 	length := max(int64(len(rec.Raw)), r.fullLength)
-	message := fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)
-	if length <= most {
-		message = fmt.Sprintf("the record does not end within the %d bytes that are allowed, as after a stray quote; "+
-			"it is taken to be this line only", most)
-	}
 	rec.Raw = rec.Raw[:min(int64(len(rec.Raw)), most)]
-	return &record.Fault{Code: record.CodeRecordTooLarge, Message: message}
+	return &record.Fault{Code: record.CodeRecordTooLarge, Message: fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)}
+}
+
+// fieldCount is for messages.
+func fieldCount(n int) string {
+	if n == 1 {
+		return "1 field"
+	}
+	return itoa(n) + " fields"
 }
 
 // whoNames tells what knows the number of fields.

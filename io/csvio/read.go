@@ -101,7 +101,7 @@ func (fn *readFn[T]) readRange(ctx context.Context, src *source, rng *record.Ran
 		return nil
 	}
 	r := &rangeReader[T]{
-		rng: rng, format: fn.format, header: fn.header, schema: fn.schema, fields: fn.fields[:0], fileSize: rng.File.Size,
+		rng: rng, format: fn.format, header: fn.header, schema: fn.schema, fields: fn.fields[:0],
 		emit: emit, stopped: func() error { return unlessDraining(stopError(ctx, src.ctl)) },
 	}
 	err := load(r)

@@ -12,10 +12,10 @@ const (
 	plainRecord
 	// quotedRecord holds a quote and may hold newlines.
 	quotedRecord
-	// openRecord is the line of a record that is still inside quotes at the
-	// end of the file.
-	openRecord
-	// largeRecord is the line of a record that is longer than the bound.
+	// strayRecord is the first line of a record that spans several lines and is
+	// malformed, for example because its quote is stray.
+	strayRecord
+	// largeRecord is a line that is longer than the bound.
 	largeRecord
 )
 
@@ -29,32 +29,56 @@ type item struct {
 	lines int
 }
 
-// recordScanner finds where records end. It looks at quotes and newlines only;
-// what is between them is the parser's business.
+// recordScanner finds where records end. What stands between quotes and
+// newlines is the parser's business.
+//
+// A record that spans several lines and is malformed is its first line only,
+// and the scan resumes on the next line. So the scan may pass the same lines
+// many times: a file in which each line opens a quote would take quadratic time.
+// It does not, because of run: each byte is scanned at most three times, as part
+// of a record's first line, in a run, and when the run's start passes it.
 type recordScanner struct {
 	syntax *syntax
-	// max is the bound of a record: its newline, or the end of the file, is at
+	// max bounds a record: its newline, or the end of the file, is at
 	// most so many bytes after its start.
 	max int64
 	// size is the file's, or more while the end of a stream is not in sight.
 	size int64
-	// stopped and state are where a scan ended that found no end of its
-	// record. Every line end that it passed lay inside quotes, so a record of a
-	// later line that comes to one of them in quotes is at stopped in the same
-	// state. Without that, a file of unclosed quotes takes quadratic time.
-	stopped int64
-	state   quoteState
+	// width is the number of fields of a record, 0 while it is not known.
+	width int
+	run   quotedRun
+	// scanned counts the bytes that scanQuotes was given.
+	scanned int64
+}
+
+// quotedRun is what follows the end of a line, if that is inside quotes: up to
+// the end of the record, or to where the scan stopped.
+//
+// A record is in quotes at the end of each of its lines but the last. So when a
+// later line is in quotes at its end, before the run's, it continues as the run
+// does: there is one state in quotes.
+type quotedRun struct {
+	// stop is the offset where the scan ended, in the state given.
+	stop  int64
+	state quoteState
+	// delimiters and newlines count those between fields and records, and those
+	// in the bytes, from the line's end to stop.
+	delimiters, newlines int
 }
 
 // next returns the item that b begins with, at offset off of the file. b must
-// hold more than max bytes, or reach to the end of the file or of a range:
-// what a reader of the range sees is what the splitter saw, because
-// a range ends with a record.
+// hold more than max bytes, or reach to the end of the file or of a range.
+//
+// A reader of a range finds the records that the splitter found. A range ends with
+// a record, so a record that is still in quotes there is malformed.
 func (s *recordScanner) next(b []byte, off int64) item {
 	nl := bytes.IndexByte(b, '\n')
 	line, size := b, len(b)
 	if nl >= 0 {
 		line, size = b[:nl], nl+1
+	}
+	if s.run.stop > off {
+		s.passLine(b[:size], off)
 	}
 	switch {
 	case int64(len(line)) > s.max:
@@ -73,34 +97,60 @@ func (s *recordScanner) next(b []byte, off int64) item {
 	return s.quoted(b[:min(int64(len(b)), s.max+1)], size, off)
 }
 
+// passLine moves the start of the run to the end of the line at off.
+func (s *recordScanner) passLine(line []byte, off int64) {
+	if off+int64(len(line)) >= s.run.stop {
+		s.run = quotedRun{}
+		return
+	}
+	_, _, delimiters := s.scan(line, 0, inQuotes)
+	s.run.delimiters -= delimiters
+	s.run.newlines--
+}
+
 // quoted finds the end of a record whose first line, of size bytes, holds a
 // quote. b ends at the bound.
 func (s *recordScanner) quoted(b []byte, size int, off int64) item {
-	i, state := s.syntax.scanQuotes(b[:size], 0, fieldStart)
-	if state == recordEnd {
+	i, state, delimiters := s.scan(b[:size], 0, fieldStart)
+	if !state.inside() {
 		return item{kind: quotedRecord, size: size, lines: 1}
 	}
-	if s.stopped > off+int64(i) {
-		i, state = int(s.stopped-off), s.state
+	if s.run.stop <= off+int64(i) {
+		s.run = quotedRun{stop: off + int64(i), state: state}
 	}
-	i, state = s.syntax.scanQuotes(b, i, state)
-	atEnd := off+int64(len(b)) == s.size && int64(len(b)) <= s.max
-	if state == recordEnd || atEnd && state != inQuotes {
-		return item{kind: quotedRecord, size: i, lines: countLines(b[:i])}
+	s.extendRun(b, off)
+	end := s.run.state == recordEnd
+	atEnd := !s.run.state.inside() && s.run.state != broken && int64(len(b)) <= s.max
+	if (end || atEnd) && (s.width == 0 || delimiters+s.run.delimiters == s.width-1) {
+		lines := 1 + s.run.newlines
+		if !end {
+			lines++
+		}
+		return item{kind: quotedRecord, size: int(s.run.stop - off), lines: lines}
 	}
-	s.stopped, s.state = off+int64(i), state
-	if s.size-off > s.max {
-		return item{kind: largeRecord, size: size, lines: 1}
-	}
-	return item{kind: openRecord, size: size, lines: 1}
+	return item{kind: strayRecord, size: size, lines: 1}
 }
 
-func countLines(b []byte) int {
-	n := bytes.Count(b, []byte{'\n'})
-	if b[len(b)-1] != '\n' {
-		n++
-	}
-	return n
+// extendRun scans on to the end of the record, or of b, which is at off.
+func (s *recordScanner) extendRun(b []byte, off int64) {
+	r := &s.run
+	i := int(r.stop - off)
+	end, state, delimiters := s.scan(b, i, r.state)
+	r.newlines += bytes.Count(b[i:end], []byte{'\n'})
+	r.delimiters += delimiters
+	r.stop, r.state = off+int64(end), state
+}
+
+func (s *recordScanner) scan(b []byte, i int, state quoteState) (int, quoteState, int) {
+	end, state, delimiters := s.syntax.scanQuotes(b, i, state)
+	s.scanned += int64(end - i)
+	return end, state, delimiters
+}
+
+// open reports whether the item that next returned last is in quotes at the end
+// of the file.
+func (s *recordScanner) open(it item) bool {
+	return it.kind == strayRecord && s.run.state.inside() && s.run.stop == s.size
 }
 
 // quoteState is where in a record a scan stands.
@@ -108,8 +158,7 @@ type quoteState uint8
 
 const (
 	fieldStart quoteState = iota
-	// unquoted is inside a field that began without a quote; quotes are
-	// ordinary bytes there.
+	// unquoted is inside a field that began without a quote.
 	unquoted
 	inQuotes
 	// quoteSeen is after a quote inside quotes: the closing one, or the first
@@ -119,49 +168,49 @@ const (
 	closed
 	// closedCR is after a closing quote and a carriage return.
 	closedCR
-	// broken is after a closing quote and something that may not follow it:
-	// the record ends at the next newline, whatever stands before that.
+	// broken is after text that follows a closing quote, or a quote inside a field
+	// that does not begin with one: the record is malformed.
 	broken
 	recordEnd
 	quoteStates
 )
 
-// scanQuotes goes on from b[i] in the state given, to the end of the record
-// (the position after its newline, recordEnd) or of b.
-func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (int, quoteState) {
-	for i < len(b) && state != recordEnd {
+// inside reports whether a newline would be part of a field.
+func (s quoteState) inside() bool { return s == inQuotes }
+
+// scanQuotes continues from b[i] in the state given, to the end of the record
+// (the position after its newline, recordEnd), to what makes it malformed, or to the
+// end of b. It counts the delimiters between fields.
+func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after quoteState, delimiters int) {
+	for i < len(b) && state < broken {
 		switch state {
 		case inQuotes:
 			q := bytes.IndexByte(b[i:], x.quote)
 			if q < 0 {
-				return len(b), inQuotes
+				return len(b), inQuotes, delimiters
 			}
 			i += q
 			state = quoteSeen
-		case broken:
-			nl := bytes.IndexByte(b[i:], '\n')
-			if nl < 0 {
-				return len(b), broken
-			}
-			i += nl
-			state = recordEnd
 		case unquoted:
 			end := x.unquotedEnd(b[i:])
 			if end < 0 {
-				return len(b), unquoted
+				return len(b), unquoted, delimiters
 			}
 			i += end
 			state = x.after[unquoted][b[i]]
 		default:
 			state = x.after[state][b[i]]
 		}
+		if state == fieldStart && b[i] == x.delimiter {
+			delimiters++
+		}
 		i++
 	}
-	return i, state
+	return i, state, delimiters
 }
 
-// unquotedEnd is where the first delimiter or newline stands, -1 where there is
-// none.
+// unquotedEnd returns the place of the first delimiter, newline or quote, -1 if
+// there is none.
 func (x *syntax) unquotedEnd(b []byte) int {
 	end := bytes.IndexByte(b, x.delimiter)
 	field := b
@@ -169,7 +218,10 @@ func (x *syntax) unquotedEnd(b []byte) int {
 		field = b[:end]
 	}
 	if nl := bytes.IndexByte(field, '\n'); nl >= 0 {
-		return nl
+		field, end = field[:nl], nl
+	}
+	if q := bytes.IndexByte(field, x.quote); q >= 0 {
+		return q
 	}
 	return end
 }

@@ -162,11 +162,11 @@ func TestBegunFilesKeepTheirSplit(t *testing.T) {
 func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
 	good := Fingerprint[abc]()
 	for _, c := range []struct{ name, fingerprint string }{
-		{"another version of the splitting", strings.Replace(good, "csv1", "csv2", 1)},
+		{"another version of the splitting", strings.Replace(good, "csv2", "csv1", 1)},
 		{"no fingerprint", "nonsense"},
 		{"a number that is none", strings.Replace(good, "range_bytes=8", "range_bytes=x", 1)},
-		{"a bound of nothing", "csv1;range_bytes=0;range_records=1;record_bytes=1"},
-		{"a bound that is missing", "csv1;range_bytes=1;range_records=1"},
+		{"a bound of nothing", "csv2;range_bytes=0;range_records=1;record_bytes=1"},
+		{"a bound that is missing", "csv2;range_bytes=1;range_records=1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := splitAll[abc](t, record.Work{File: writeFile(t, tenRecords), Fingerprint: c.fingerprint}); len(got) != 0 {
@@ -178,7 +178,7 @@ func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	got := Fingerprint[abc](WithMaxRangeBytes(1), WithMaxRangeRecords(2), WithMaxRecordBytes(3), WithRun("any"))
-	if want := "csv1;range_bytes=1;range_records=2;record_bytes=3;schema="; !strings.HasPrefix(got, want) {
+	if want := "csv2;range_bytes=1;range_records=2;record_bytes=3;schema="; !strings.HasPrefix(got, want) {
 		t.Errorf("the fingerprint is %s, want %s…", got, want)
 	}
 	if f, err := parseFingerprint(got); err != nil || f.limits != (limits{1, 2, 3}) {

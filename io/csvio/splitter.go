@@ -21,7 +21,7 @@ type splitter struct {
 	done []record.DoneRange
 	// mayGrow tells that the file is not read on where it ends in the middle of something.
 	mayGrow bool
-	// warned tells that the file's end was reported.
+	// warned is set when a stray quote of the file was reported.
 	warned bool
 	// send gets each range.
 	send func(record.Range) error
@@ -69,8 +69,8 @@ func (sp *splitter) cutOn(ctx context.Context) error {
 		if err != nil || size == 0 {
 			return err
 		}
-		if it.kind == openRecord {
-			if err := sp.endsInQuotes(ctx); err != nil {
+		if it.kind == strayRecord {
+			if err := sp.strayQuote(ctx, it); err != nil {
 				return err
 			}
 		}
@@ -148,7 +148,8 @@ func (sp *splitter) next(ctx context.Context) (item, int64, error) {
 // stood where the content breaks off.
 func (sp *splitter) certain(it item) bool {
 	w := sp.win
-	ends := it.kind != largeRecord && it.kind != openRecord && w.data[it.size-1] == '\n'
+	undecided := it.kind == strayRecord && sp.scan.run.state < broken
+	ends := it.kind != largeRecord && !undecided && w.data[it.size-1] == '\n'
 	return ends || int64(len(w.data)) > w.max
 }
 
@@ -189,14 +190,18 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 }
 
 func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line int64) (bool, error) {
-	if sp.mayGrow && it.kind != largeRecord && (it.kind == openRecord || data[it.size-1] != '\n') {
+	if sp.mayGrow && it.kind != largeRecord && (sp.scan.open(it) || it.kind != strayRecord && data[it.size-1] != '\n') {
 		return false, &unfinishedError{line: line, what: "it ends inside its header"}
 	}
 	switch it.kind {
 	case largeRecord:
 		return false, sp.fail(line, invalidHeader("", "the header is longer than "+itoa(int(sp.format.limits.RecordBytes))+" bytes"))
-	case openRecord:
-		return false, sp.fail(line, invalidHeader("", "the header is no CSV: a quoted field is never closed"))
+	case strayRecord:
+		message := "the header is no CSV: text follows the closing quote of a field that begins on an earlier line"
+		if sp.scan.run.state.inside() {
+			message = "the header is no CSV: a quoted field is never closed"
+		}
+		return false, sp.fail(line, invalidHeader("", message))
 	}
 	sp.proto.Header = bytes.Clone(trimLineEnd(data[:it.size]))
 	return sp.checkHeader(ctx, line)
@@ -208,6 +213,7 @@ func (sp *splitter) checkHeader(ctx context.Context, line int64) (bool, error) {
 	if fault != nil {
 		return false, sp.fail(line, fault)
 	}
+	sp.scan.width = h.width
 	if len(h.unknown) > 0 && sp.format.dialect.Header {
 		slog.WarnContext(ctx, "Columns that are not known are left out",
 			"file", sp.source.version.Path, "columns", quoteList(h.unknown))

@@ -41,8 +41,8 @@ func newSyntax(d Dialect) *syntax {
 	return x
 }
 
-// next returns the state after the byte c. In quotes and when broken, the scan
-// looks for one byte only.
+// next returns the state after the byte c. In quotes, the scan searches for the
+// closing quote instead.
 func (x *syntax) next(s quoteState, c byte) quoteState {
 	space := strings.IndexByte(x.spaces, c) >= 0
 	switch {
@@ -58,7 +58,7 @@ func (x *syntax) next(s quoteState, c byte) quoteState {
 		return closed
 	case c == '\r' && (s == quoteSeen || s == closed):
 		return closedCR
-	case s == quoteSeen || s == closed || s == closedCR:
+	case s == quoteSeen || s == closed || s == closedCR || c == x.quote:
 		return broken
 	}
 	return unquoted

@@ -3,6 +3,7 @@ package csvio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -35,15 +36,30 @@ func (s *source) checkClosed(r *record.Range) error {
 	return nil
 }
 
-// endsInQuotes is called at a quote that is not closed by the end of the file.
-func (sp *splitter) endsInQuotes(ctx context.Context) error {
-	if sp.mayGrow {
-		return &unfinishedError{line: sp.cut.line, what: "it ends inside a quoted field"}
+// strayQuote reports the file's first line that begins a malformed record of several
+// lines. It returns an error when more of the record may still be written.
+func (sp *splitter) strayQuote(ctx context.Context, it item) error {
+	line, run := sp.cut.line, &sp.scan.run
+	warn := func(message string, args ...any) {
+		if !sp.warned {
+			sp.warned = true
+			slog.WarnContext(ctx, message, append([]any{"file", sp.source.version.Path, "line", line}, args...)...)
+		}
 	}
-	if !sp.warned {
-		sp.warned = true
-		slog.WarnContext(ctx, "The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is",
-			"file", sp.source.version.Path, "line", sp.cut.line)
+	switch {
+	case sp.scan.open(it) && sp.mayGrow:
+		return &unfinishedError{line: line, what: "it ends inside a quoted field"}
+	case sp.scan.open(it):
+		warn("The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is")
+	case run.state < broken: // at the bound, or at a committed range
+		warn(fmt.Sprintf("A quote that opens on line %d is not closed within the bounds of a record: the line is rejected, and loading resumes on the next line", line))
+	default:
+		to := line + int64(run.newlines)
+		if run.state == broken {
+			to++
+		}
+		warn(fmt.Sprintf("A quote that opens on line %d runs to line %d and makes no valid record: line %d is rejected, and loading resumes on the next line",
+			line, to, line), "to_line", to)
 	}
 	return nil
 }
