@@ -40,26 +40,27 @@ func (s *source) checkClosed(r *record.Range) error {
 // lines. It returns an error when more of the record may still be written.
 func (sp *splitter) strayQuote(ctx context.Context, it item) error {
 	line, run := sp.cut.line, &sp.scan.run
-	warn := func(message string, args ...any) {
-		if !sp.warned {
-			sp.warned = true
-			slog.WarnContext(ctx, message, append([]any{"file", sp.source.version.Path, "line", line}, args...)...)
-		}
-	}
-	switch {
-	case sp.scan.open(it) && sp.mayGrow:
+	open := sp.scan.open(it)
+	if open && sp.mayGrow {
 		return &unfinishedError{line: line, what: "it ends inside a quoted field"}
-	case sp.scan.open(it):
-		warn("The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is")
+	}
+	if sp.warned {
+		return nil
+	}
+	sp.warned = true
+	log := slog.With("file", sp.source.version.Path, "line", line)
+	const consequence = "only this line is rejected, and reading resumes on the next one"
+	switch {
+	case open:
+		log.WarnContext(ctx, "The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is")
 	case run.state < broken: // at the bound, or at a committed range
-		warn(fmt.Sprintf("A quote that opens on line %d is not closed within the bounds of a record: the line is rejected, and loading resumes on the next line", line))
+		log.WarnContext(ctx, fmt.Sprintf("A quote that opens on line %d is not closed within the %d bytes of a record; ", line, sp.scan.max)+consequence)
 	default:
 		to := line + int64(run.newlines)
 		if run.state == broken {
 			to++
 		}
-		warn(fmt.Sprintf("A quote that opens on line %d runs to line %d and makes no valid record: line %d is rejected, and loading resumes on the next line",
-			line, to, line), "to_line", to)
+		log.WarnContext(ctx, fmt.Sprintf("A quote that opened on line %d ran to line %d, which makes no valid record; ", line, to)+consequence, "to_line", to)
 	}
 	return nil
 }
