@@ -33,10 +33,12 @@ type item struct {
 // newlines is the parser's business.
 //
 // A record that spans several lines and is malformed is its first line only,
-// and the scan resumes on the next line. So the scan may pass the same lines
-// many times: a file in which each line opens a quote would take quadratic time.
-// It does not, because of run: each byte is scanned at most three times, as part
-// of a record's first line, in a run, and when the run's start passes it.
+// and the scan resumes on the next line. That takes linear time, although lines are
+// scanned again. Scan a line twice, from inside and from outside quotes: until one
+// scan finds the line malformed, each quote opens a field for one and closes it for
+// the other. So a line that is in quotes at both ends is not when it begins
+// a record: that record ends with the line. Only the last line that a malformed record
+// reached can begin another one of several lines, so each byte is scanned twice at most.
 type recordScanner struct {
 	syntax *syntax
 	// max bounds a record: its newline, or the end of the file, is at
@@ -46,24 +48,18 @@ type recordScanner struct {
 	size int64
 	// width is the number of fields of a record, 0 while it is not known.
 	width int
-	run   quotedRun
+	// stray is about the latest strayRecord.
+	stray strayEnd
 	// scanned counts the bytes that scanQuotes was given.
 	scanned int64
 }
 
-// quotedRun is what follows the end of a line, if that is inside quotes: up to
-// the end of the record, or to where the scan stopped.
-//
-// A record is in quotes at the end of each of its lines but the last. So when a
-// later line is in quotes at its end, before the run's, it continues as the run
-// does: there is one state in quotes.
-type quotedRun struct {
-	// stop is the offset where the scan ended, in the state given.
-	stop  int64
-	state quoteState
-	// delimiters and newlines count those between fields and records, and those
-	// in the bytes, from the line's end to stop.
-	delimiters, newlines int
+// strayEnd is where the scan of a malformed record of several lines ended.
+type strayEnd struct {
+	offset int64
+	state  quoteState
+	// lines is how many lines the scan went on after the first.
+	lines int
 }
 
 // next returns the item that b begins with, at offset off of the file. b must
@@ -76,9 +72,6 @@ func (s *recordScanner) next(b []byte, off int64) item {
 	line, size := b, len(b)
 	if nl >= 0 {
 		line, size = b[:nl], nl+1
-	}
-	if s.run.stop > off {
-		s.passLine(b[:size], off)
 	}
 	switch {
 	case int64(len(line)) > s.max:
@@ -97,17 +90,6 @@ func (s *recordScanner) next(b []byte, off int64) item {
 	return s.quoted(b[:min(int64(len(b)), s.max+1)], size, off)
 }
 
-// passLine moves the start of the run to the end of the line at off.
-func (s *recordScanner) passLine(line []byte, off int64) {
-	if off+int64(len(line)) >= s.run.stop {
-		s.run = quotedRun{}
-		return
-	}
-	_, _, delimiters := s.scan(line, 0, inQuotes)
-	s.run.delimiters -= delimiters
-	s.run.newlines--
-}
-
 // quoted finds the end of a record whose first line, of size bytes, holds a
 // quote. b ends at the bound.
 func (s *recordScanner) quoted(b []byte, size int, off int64) item {
@@ -115,30 +97,13 @@ func (s *recordScanner) quoted(b []byte, size int, off int64) item {
 	if !state.inside() {
 		return item{kind: quotedRecord, size: size, lines: 1}
 	}
-	if s.run.stop <= off+int64(i) {
-		s.run = quotedRun{stop: off + int64(i), state: state}
+	end, state, more := s.scan(b, i, state)
+	atEnd := !state.inside() && state != broken && int64(len(b)) <= s.max
+	if (state == recordEnd || atEnd) && (s.width == 0 || delimiters+more == s.width-1) {
+		return item{kind: quotedRecord, size: end, lines: countLines(b[:end])}
 	}
-	s.extendRun(b, off)
-	end := s.run.state == recordEnd
-	atEnd := !s.run.state.inside() && s.run.state != broken && int64(len(b)) <= s.max
-	if (end || atEnd) && (s.width == 0 || delimiters+s.run.delimiters == s.width-1) {
-		lines := 1 + s.run.newlines
-		if !end {
-			lines++
-		}
-		return item{kind: quotedRecord, size: int(s.run.stop - off), lines: lines}
-	}
+	s.stray = strayEnd{offset: off + int64(end), state: state, lines: countLines(b[size:end])}
 	return item{kind: strayRecord, size: size, lines: 1}
-}
-
-// extendRun scans on to the end of the record, or of b, which is at off.
-func (s *recordScanner) extendRun(b []byte, off int64) {
-	r := &s.run
-	i := int(r.stop - off)
-	end, state, delimiters := s.scan(b, i, r.state)
-	r.newlines += bytes.Count(b[i:end], []byte{'\n'})
-	r.delimiters += delimiters
-	r.stop, r.state = off+int64(end), state
 }
 
 func (s *recordScanner) scan(b []byte, i int, state quoteState) (int, quoteState, int) {
@@ -150,7 +115,15 @@ func (s *recordScanner) scan(b []byte, i int, state quoteState) (int, quoteState
 // open reports whether the item that next returned last is in quotes at the end
 // of the file.
 func (s *recordScanner) open(it item) bool {
-	return it.kind == strayRecord && s.run.state.inside() && s.run.stop == s.size
+	return it.kind == strayRecord && s.stray.state.inside() && s.stray.offset == s.size
+}
+
+func countLines(b []byte) int {
+	n := bytes.Count(b, []byte{'\n'})
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		n++
+	}
+	return n
 }
 
 // quoteState is where in a record a scan stands.

@@ -148,7 +148,7 @@ func (sp *splitter) next(ctx context.Context) (item, int64, error) {
 // stood where the content breaks off.
 func (sp *splitter) certain(it item) bool {
 	w := sp.win
-	undecided := it.kind == strayRecord && sp.scan.run.state < broken
+	undecided := it.kind == strayRecord && sp.scan.stray.state < broken
 	ends := it.kind != largeRecord && !undecided && w.data[it.size-1] == '\n'
 	return ends || int64(len(w.data)) > w.max
 }
@@ -198,7 +198,7 @@ func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line i
 		return false, sp.fail(line, invalidHeader("", "the header is longer than "+itoa(int(sp.format.limits.RecordBytes))+" bytes"))
 	case strayRecord:
 		message := "the header is no CSV: text follows the closing quote of a field that begins on an earlier line"
-		if sp.scan.run.state.inside() {
+		if sp.scan.stray.state.inside() {
 			message = "the header is no CSV: a quoted field is never closed"
 		}
 		return false, sp.fail(line, invalidHeader("", message))

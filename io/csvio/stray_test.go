@@ -94,7 +94,7 @@ func TestScanIsLinear(t *testing.T) {
 				for pos := 0; pos < len(body); {
 					pos += s.next(body[pos:], int64(pos)).size
 				}
-				if most := 3 * int64(len(body)); s.scanned > most {
+				if most := 2 * int64(len(body)); s.scanned > most {
 					t.Errorf("%q, then %q, at most %d bytes a record: %d bytes scanned, want %d at most", pattern, end, max, s.scanned, most)
 				}
 			}

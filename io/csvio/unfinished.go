@@ -39,7 +39,7 @@ func (s *source) checkClosed(r *record.Range) error {
 // strayQuote reports the file's first line that begins a malformed record of several
 // lines. It returns an error when more of the record may still be written.
 func (sp *splitter) strayQuote(ctx context.Context, it item) error {
-	line, run := sp.cut.line, &sp.scan.run
+	line, end := sp.cut.line, &sp.scan.stray
 	open := sp.scan.open(it)
 	if open && sp.mayGrow {
 		return &unfinishedError{line: line, what: "it ends inside a quoted field"}
@@ -53,13 +53,10 @@ func (sp *splitter) strayQuote(ctx context.Context, it item) error {
 	switch {
 	case open:
 		log.WarnContext(ctx, "The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is")
-	case run.state < broken: // at the bound, or at a committed range
+	case end.state < broken: // at the bound, or at a committed range
 		log.WarnContext(ctx, fmt.Sprintf("A quote that opens on line %d is not closed within the %d bytes of a record; ", line, sp.scan.max)+consequence)
 	default:
-		to := line + int64(run.newlines)
-		if run.state == broken {
-			to++
-		}
+		to := line + int64(end.lines)
 		log.WarnContext(ctx, fmt.Sprintf("A quote that opened on line %d ran to line %d, which makes no valid record; ", line, to)+consequence, "to_line", to)
 	}
 	return nil
