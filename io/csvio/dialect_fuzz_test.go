@@ -26,6 +26,8 @@ var everyDialect = []Dialect{
 	with(func(d *Dialect) { d.Header, d.Columns = false, []string{"a", "b", "c"} }),
 	with(func(d *Dialect) { d.NullValue = []string{`\N`, "2"} }),
 	with(func(d *Dialect) { d.Encoding = EncodingLatin1 }),
+	with(func(d *Dialect) { d.Escape = '\\' }),
+	with(func(d *Dialect) { d.Escape, d.Quote, d.Trim = '^', '\'', true }),
 	with(func(d *Dialect) {
 		*d = Dialect{
 			Delimiter: ';', Quote: '\'', Comment: '#', Columns: []string{"c", "b", "a"},
@@ -98,7 +100,7 @@ func (d Dialect) charset() charset { return charsets[d.Encoding] }
 // characters.
 func checkDialectStandard(t *testing.T, d Dialect, content string, recs []*record.Record[abc]) {
 	t.Helper()
-	if d.Trim || d.Quote == 0 || d.NullValue != nil || d.charset() != (charset{}) || !utf8.ValidString(content) {
+	if d.Trim || d.Quote == 0 || d.Escape != 0 || strings.Contains(content, "\r\r") || d.NullValue != nil || d.charset() != (charset{}) || !utf8.ValidString(content) {
 		return
 	}
 	swaps := d.Quote != ',' && d.Delimiter != '"' && d.Comment != ',' && d.Comment != '"'
@@ -145,6 +147,7 @@ var spacy = []string{
 	"#1,\"2\n\"#1\",2,#3\n #,\\N, \\N \n\"\\N\",2,\"2\"\n",
 	"x x,\xfc\x80,2\n# \"\n1, \" 2\n,\"\"\" ,3\n",
 	" \"1\" \r,2,3\n \"1\" \r\n\t\n  \n,,\n",
+	"1,\"a\\\"b\\\\\\n\",3\r\r\n\"\\\n\",\"2\\\",3\n4,\\\",6\n7,\"8\"\r\r\n\r\r\n",
 }
 
 // TestEveryDialectSplitsAndReadsTheSame tries every bound on every awkward file
@@ -171,6 +174,9 @@ func FuzzDialects(f *testing.F) {
 		d := Dialect{
 			Delimiter: delimiter, Quote: quote, Comment: comment, Header: flags&1 == 0, Trim: flags&2 != 0,
 			Encoding: encodings[0],
+		}
+		if flags&16 != 0 {
+			d.Escape = '\\'
 		}
 		if !d.Header {
 			d.Columns = []string{"a", "b", "c"}

@@ -37,7 +37,7 @@ func standard(content string) (rows [][]string, lines []int, ok bool) {
 func checkStandard(t *testing.T, content string, recs []*record.Record[abc]) {
 	t.Helper()
 	rows, lines, ok := standard(content)
-	if !ok {
+	if !ok || strings.Contains(content, "\r\r") { // which ends lines here
 		return
 	}
 	rows, lines = rows[1:], lines[1:]

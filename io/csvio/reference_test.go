@@ -45,7 +45,7 @@ func (r reference) records() []refRecord {
 			continue
 		}
 		end, code := r.end(pos)
-		if rest := r.content[pos:end]; rest != "\n" && rest != "\r\n" && rest != "\r" {
+		if r.trimEnd(r.content[pos:end]) != "" {
 			recs = append(recs, refRecord{pos, end, 1 + strings.Count(r.content[:pos], "\n"), code})
 		}
 		pos = end
@@ -79,7 +79,7 @@ func (r reference) end(pos int) (int, string) {
 	}
 	for end := first; ; end = r.lineEnd(end) {
 		text := strings.TrimSuffix(r.content[pos:end], "\n")
-		fields, ok := r.fields(strings.TrimSuffix(text, "\r"))
+		fields, ok := r.fields(r.trimEnd(text))
 		switch {
 		case end == first && !r.unclosed(text):
 			return first, ""
@@ -98,7 +98,7 @@ func (r reference) unclosed(text string) bool {
 		return false
 	}
 	_, ok := r.fields(text)
-	_, closed := r.fields(text + string(rune(r.d.Quote)))
+	_, closed := r.fields(text + "x" + string(rune(r.d.Quote)))
 	return !ok && closed
 }
 
@@ -151,9 +151,12 @@ func (r reference) fields(s string) (fields []string, ok bool) {
 func (r reference) quoted(s string) (field, rest string, ok bool) {
 	for ; s != ""; s = s[1:] {
 		switch {
+		case r.is(s[0], r.d.Escape) && len(s) > 1 && (s[1] == r.d.Quote || s[1] == r.d.Escape):
+			field += s[1:2]
+			s = s[1:]
 		case s[0] != r.d.Quote:
 			field += s[:1]
-		case len(s) > 1 && s[1] == r.d.Quote:
+		case len(s) > 1 && s[1] == r.d.Quote && r.d.Escape == 0:
 			field += s[:1]
 			s = s[1:]
 		default:
@@ -163,6 +166,11 @@ func (r reference) quoted(s string) (field, rest string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// trimEnd returns a record without its line end.
+func (r reference) trimEnd(s string) string {
+	return strings.TrimRight(strings.TrimSuffix(s, "\n"), "\r")
 }
 
 func (r reference) lineEnd(pos int) int {
@@ -229,7 +237,7 @@ func checkRanges(t *testing.T, content string, start int, l limits, ranges []rec
 
 // check holds a record of a file against the reference's.
 func (r reference) check(got *record.Record[abc], want refRecord) error {
-	raw := string(trimLineEnd([]byte(r.content[want.start:want.end])))
+	raw := r.trimEnd(r.content[want.start:want.end])
 	if want.code == record.CodeRecordTooLarge {
 		raw = raw[:min(len(raw), r.max)]
 	}

@@ -68,7 +68,7 @@ type strayEnd struct {
 // A reader of a range finds the records that the splitter found. A range ends with
 // a record, so a record that is still in quotes there is malformed.
 func (s *recordScanner) next(b []byte, off int64) item {
-	nl := bytes.IndexByte(b, '\n')
+	nl := bytes.IndexByte(b, s.syntax.newline)
 	line, size := b, len(b)
 	if nl >= 0 {
 		line, size = b[:nl], nl+1
@@ -82,7 +82,7 @@ func (s *recordScanner) next(b []byte, off int64) item {
 			return item{kind: blankLine, size: size, lines: 1}
 		}
 		return item{kind: largeRecord, size: size, lines: 1}
-	case len(line) == 0 || len(line) == 1 && line[0] == '\r' || line[0] == s.syntax.comment:
+	case len(line) == 0 || line[0] == s.syntax.comment || line[0] == '\r' && len(s.syntax.trimLineEnd(line)) == 0:
 		return item{kind: blankLine, size: size, lines: 1}
 	case bytes.IndexByte(line, s.syntax.quote) < 0:
 		return item{kind: plainRecord, size: size, lines: 1}
@@ -100,9 +100,9 @@ func (s *recordScanner) quoted(b []byte, size int, off int64) item {
 	end, state, more := s.scan(b, i, state)
 	atEnd := !state.inside() && state != broken && int64(len(b)) <= s.max
 	if (state == recordEnd || atEnd) && (s.width == 0 || delimiters+more == s.width-1) {
-		return item{kind: quotedRecord, size: end, lines: countLines(b[:end])}
+		return item{kind: quotedRecord, size: end, lines: s.countLines(b[:end])}
 	}
-	s.stray = strayEnd{offset: off + int64(end), state: state, lines: countLines(b[size:end])}
+	s.stray = strayEnd{offset: off + int64(end), state: state, lines: s.countLines(b[size:end])}
 	return item{kind: strayRecord, size: size, lines: 1}
 }
 
@@ -118,9 +118,9 @@ func (s *recordScanner) open(it item) bool {
 	return it.kind == strayRecord && s.stray.state.inside() && s.stray.offset == s.size
 }
 
-func countLines(b []byte) int {
-	n := bytes.Count(b, []byte{'\n'})
-	if len(b) > 0 && b[len(b)-1] != '\n' {
+func (s *recordScanner) countLines(b []byte) int {
+	n := bytes.Count(b, []byte{s.syntax.newline})
+	if len(b) > 0 && b[len(b)-1] != s.syntax.newline {
 		n++
 	}
 	return n
@@ -134,12 +134,14 @@ const (
 	// unquoted is inside a field that began without a quote.
 	unquoted
 	inQuotes
+	// escaped is after an escape inside quotes.
+	escaped
 	// quoteSeen is after a quote inside quotes: the closing one, or the first
 	// of two.
 	quoteSeen
 	// closed is after a closing quote and white space that is trimmed.
 	closed
-	// closedCR is after a closing quote and a carriage return.
+	// closedCR is after a closing quote and carriage returns.
 	closedCR
 	// broken is after text that follows a closing quote, or a quote inside a field
 	// that does not begin with one: the record is malformed.
@@ -149,7 +151,7 @@ const (
 )
 
 // inside reports whether a newline would be part of a field.
-func (s quoteState) inside() bool { return s == inQuotes }
+func (s quoteState) inside() bool { return s == inQuotes || s == escaped }
 
 // scanQuotes continues from b[i] in the state given, to the end of the record
 // (the position after its newline, recordEnd), to what makes it malformed, or to the
@@ -158,12 +160,14 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after q
 	for i < len(b) && state < broken {
 		switch state {
 		case inQuotes:
-			q := bytes.IndexByte(b[i:], x.quote)
+			q := x.quotedEnd(b[i:])
 			if q < 0 {
 				return len(b), inQuotes, delimiters
 			}
 			i += q
-			state = quoteSeen
+			if state = quoteSeen; b[i] != x.quote {
+				state = escaped
+			}
 		case unquoted:
 			end := x.unquotedEnd(b[i:])
 			if end < 0 {
@@ -182,6 +186,14 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after q
 	return i, state, delimiters
 }
 
+// quotedEnd returns the place of the first quote or escape, -1 if there is none.
+func (x *syntax) quotedEnd(b []byte) int {
+	if x.escape == 0 {
+		return bytes.IndexByte(b, x.quote)
+	}
+	return bytes.IndexAny(b, x.special)
+}
+
 // unquotedEnd returns the place of the first delimiter, newline or quote, -1 if
 // there is none.
 func (x *syntax) unquotedEnd(b []byte) int {
@@ -190,7 +202,7 @@ func (x *syntax) unquotedEnd(b []byte) int {
 	if end >= 0 {
 		field = b[:end]
 	}
-	if nl := bytes.IndexByte(field, '\n'); nl >= 0 {
+	if nl := bytes.IndexByte(field, x.newline); nl >= 0 {
 		field, end = field[:nl], nl
 	}
 	if q := bytes.IndexByte(field, x.quote); q >= 0 {

@@ -71,7 +71,7 @@ func TestRandomQuotesReadAsTheReferenceReads(t *testing.T) {
 func randomBody(r *rand.Rand, pieces int) string {
 	all := []string{
 		`"`, `"`, `""`, `,`, "\n", "\n", "\r\n", "x", `,"`, `",`, "\"\n", "\n\"", `",x","` + "\n",
-		"1,2,3\n", "1,\"2\",3\n", "\"1\n1\",2,3\r\n", "1,2,\"3\n\"\"3\n\"\n", "1,\"2,3\n", " ", "\\",
+		"1,2,3\n", "1,\"2\",3\n", "\"1\n1\",2,3\r\n", "1,2,\"3\n\"\"3\n\"\n", "1,\"2,3\n", " ", "\\", `\"`, "\r\r\n",
 	}
 	var b strings.Builder
 	for range pieces {
@@ -83,7 +83,7 @@ func randomBody(r *rand.Rand, pieces int) string {
 // TestScanIsLinear counts the bytes that are scanned in files of one pattern, which
 // leave as many quotes open as possible, for bounds far above a line.
 func TestScanIsLinear(t *testing.T) {
-	const lines = 20_000
+	const lines = 4_000
 	for _, pattern := range []string{
 		"1,\"2,3\n", "\",x\",\"\n", "\"\n", "\"\"\"\n", "1,\"2\n,3\n", "\",\"\n", "\"x\",\"\n", "x,\"\",\"\n", "\"\",\"\n\n", "\"a\",\"\",\"\n",
 	} {
