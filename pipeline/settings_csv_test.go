@@ -12,6 +12,8 @@ func TestCSVSettings(t *testing.T) {
 	s, all, err := parseSettings("f", []byte(`csv:
   delimiter: ";"
   quote: "'"
+  escape: '\'
+  skip_lines: 3
   comment: "#"
   header: false
   columns: [event_id, user_id, product_id, product_name, product_category, event_type, price, event_timestamp]
@@ -23,7 +25,7 @@ func TestCSVSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := csvio.Dialect{
-		Delimiter: '\t', Quote: '\'', Comment: '#',
+		Delimiter: '\t', Quote: '\'', Escape: '\\', Comment: '#', SkipLines: 3,
 		Columns:   []string{"event_id", "user_id", "product_id", "product_name", "product_category", "event_type", "price", "event_timestamp"},
 		NullValue: []string{`\N`, "NULL"}, Trim: true, Encoding: "windows-1252",
 	}
@@ -43,6 +45,9 @@ func TestWrongCSVSettings(t *testing.T) {
 		{`delimiter: x`, "f:2: csv.delimiter: found"},
 		{`quote: ","`, "f:2: csv.quote: found"},
 		{`comment: ","`, "f:2: csv.comment: found"},
+		{`escape: '"'`, "f:2: csv.escape: found '\"'; allowed is another character"},
+		{`skip_lines: -1`, "f:2: csv.skip_lines: found -1; allowed is"},
+		{`skip_lines: two`, "f:2: csv.skip_lines: found \"two\"; allowed is"},
 		{`encoding: ebcdic`, "f:2: csv.encoding: found \"ebcdic\"; allowed are utf-8"},
 		{`header: maybe`, "f:2: csv.header: found \"maybe\"; allowed is true or false"},
 		{`header: false`, "f:2: csv.columns: found none; where header is false, name the columns"},

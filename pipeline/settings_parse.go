@@ -60,9 +60,11 @@ func (s *Settings) sections() []settingsSection {
 		{"csv", []settingsKey{
 			{"delimiter", charSetting(&s.CSV.Delimiter)},
 			{"quote", charSetting(&s.CSV.Quote)},
+			{"escape", charSetting(&s.CSV.Escape)},
 			{"comment", charSetting(&s.CSV.Comment)},
 			{"header", boolSetting(&s.CSV.Header)},
 			{"columns", textsSetting(&s.CSV.Columns, nil)},
+			{"skip_lines", wholeSetting(&s.CSV.SkipLines, 0, allowedLines)},
 			{"null_value", textsSetting(&s.CSV.NullValue, nil)},
 			{"trim", boolSetting(&s.CSV.Trim)},
 			{"encoding", textSetting(&s.CSV.Encoding, nil)},

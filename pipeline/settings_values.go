@@ -22,6 +22,7 @@ const (
 
 	allowedCount    = "a whole number from 1 to 1000000000"
 	allowedLimit    = "a whole number from 0, which is no limit, to 1000000000"
+	allowedLines    = "a whole number from 0 to 1000000000"
 	allowedDuration = "a time from 0 to ten years, as in " + exampleDurations
 	allowedText     = "a text that is not empty"
 	allowedTexts    = "a text that is not empty, or a list of such"

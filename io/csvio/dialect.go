@@ -37,6 +37,10 @@ type Dialect struct {
 	// Quote surrounds fields that hold delimiters and newlines, and is doubled
 	// inside them. 0 is for files in which nothing is quoted.
 	Quote byte
+	// Escape, where not 0, stands before a quote inside quotes, and before itself,
+	// as in PostgreSQL's COPY. Before other characters, and outside quotes, it is text.
+	// A quote is not doubled then.
+	Escape byte
 	// Comment, where not 0, makes lines that begin with it no records. It
 	// counts at a record's beginning only, not after white space.
 	Comment byte
@@ -44,6 +48,9 @@ type Dialect struct {
 	Header bool
 	// Columns names the fields by their position when there is no Header.
 	Columns []string
+	// SkipLines is the number of lines to skip at the start of each file, before the
+	// header or the first record: titles, for example. Blank lines count.
+	SkipLines int
 	// NullValue lists texts, as \N and NULL, that stand for nothing: a field
 	// that is one of them, and not quoted, is read as an empty one. So it is nil
 	// for a pointer, empty for a string and a missing_value for other types.
@@ -54,6 +61,9 @@ type Dialect struct {
 	// Encoding is one of the Encoding constants. EncodingUTF16 needs a byte
 	// order mark; the other UTFs may have one.
 	Encoding string
+
+	// cr is set for a file whose lines end with CR only. It is found in the file.
+	cr bool
 }
 
 // DefaultDialect returns RFC 4180's in UTF-8 with a header.
@@ -120,6 +130,12 @@ func (d Dialect) checkChars() error {
 		return notAllowed("quote", d.Quote, "one ASCII character that is no letter, digit, white space or line end, or nothing where fields are not quoted")
 	case d.Quote == d.Delimiter:
 		return notAllowed("quote", d.Quote, "another character than the delimiter")
+	case d.Escape != 0 && (!canSeparate(d.Escape) || isBlank(d.Escape)):
+		return notAllowed("escape", d.Escape, "one ASCII character that is no letter, digit, white space or line end, or nothing where quotes are doubled")
+	case d.Escape != 0 && d.Quote == 0:
+		return notAllowed("escape", d.Escape, "nothing where fields are not quoted")
+	case d.Escape != 0 && (d.Escape == d.Delimiter || d.Escape == d.Quote || d.Escape == d.Comment):
+		return notAllowed("escape", d.Escape, "another character than the delimiter, the quote and the comment, or nothing where quotes are doubled")
 	case d.Comment != 0 && (!canSeparate(d.Comment) || isBlank(d.Comment)):
 		return notAllowed("comment", d.Comment, "one ASCII character that is no letter, digit, white space or line end, or nothing")
 	case d.Comment != 0 && (d.Comment == d.Delimiter || d.Comment == d.Quote):
@@ -151,6 +167,8 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 func (d Dialect) checkColumns() error {
 	switch {
+	case d.SkipLines < 0:
+		return fmt.Errorf("skip_lines: found %d; allowed is 0 or more", d.SkipLines)
 	case d.Header && len(d.Columns) > 0:
 		return fmt.Errorf("columns: found %s; allowed only where header is false: the header names the columns", quoteList(d.Columns))
 	case !d.Header && len(d.Columns) == 0:

@@ -80,6 +80,15 @@ func TestDialects(t *testing.T) {
 			[]string{`2@8 1 "\x00a\x00"`},
 		},
 		{
+			"a backslash before quotes", "id,name\n1,\"a \\\"b\\\", \\\\\\n\"\n2,\\\n3,\"x\\\"\n4,\"y\"\"z\"\n", func(d *Dialect) { d.Escape = '\\' },
+			[]string{
+				`2@8 1 "a \"b\", \\\\n"`, `3@26 2 "\\"`,
+				"4@30 malformed_csv: field 2: the quote that opens here is not closed on this line, and the lines that follow do not complete " +
+					"a record of 2 fields and at most 1048576 bytes; only this line is rejected",
+				`5@37 malformed_csv: field 2: after a closing quote stands "\"z\"", allowed are a comma and the end of the line (a quote inside quotes is written \")`,
+			},
+		},
+		{
 			"comments", "# by hand\nid,name\n#1,a\n2,#b\n \"#\",x\n\"#\",c\n#", func(d *Dialect) { d.Comment = '#' },
 			[]string{
 				`4@23 2 "#b"`, `5@28 malformed_csv: field 1: a quote stands inside a field that does not begin with one: " \"#\""`,

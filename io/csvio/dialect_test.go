@@ -43,6 +43,11 @@ func TestDialectValidate(t *testing.T) {
 		{"a comment by a tab", func(d *Dialect) { d.Comment = '\t' }, `comment: found '\t'; allowed is`},
 		{"comment and delimiter are one", func(d *Dialect) { d.Comment = ',' }, "comment: found ','; allowed is another character than the delimiter and the quote"},
 		{"comment and quote are one", func(d *Dialect) { d.Comment = '"' }, `comment: found '"'; allowed is another`},
+		{"an escape", func(d *Dialect) { d.Escape = '\\' }, ""},
+		{"an escape that is the quote", func(d *Dialect) { d.Escape = '"' }, `escape: found '"'; allowed is another character than the delimiter, the quote and the comment`},
+		{"an escape that is a letter", func(d *Dialect) { d.Escape = 'e' }, "escape: found 'e'; allowed is one ASCII character that is no letter"},
+		{"an escape without a quote", func(d *Dialect) { d.Escape, d.Quote = '\\', 0 }, `escape: found '\\'; allowed is nothing where fields are not quoted`},
+		{"fewer lines than none to skip", func(d *Dialect) { d.SkipLines = -1 }, "skip_lines: found -1; allowed is 0 or more"},
 		{"neither header nor columns", noHeader(), "columns: found none; where header is false, name the columns in the order of the fields"},
 		{"header and columns", func(d *Dialect) { d.Columns = []string{"a"} }, `columns: found "a"; allowed only where header is false`},
 		{"a column without a name", noHeader("a", ""), `columns: name 2 is ""; allowed is text without white space around it`},
@@ -118,7 +123,7 @@ func TestParseChar(t *testing.T) {
 // says all.
 func TestFingerprintOfDialects(t *testing.T) {
 	plain := Fingerprint[abc]()
-	if want := "csv1;range_bytes=8388608;range_records=50000;record_bytes=1048576;schema=" + mustSchema[abc]().hash(); plain != want {
+	if want := "csv2;range_bytes=8388608;range_records=50000;record_bytes=1048576;schema=" + mustSchema[abc]().hash(); plain != want {
 		t.Errorf("the default's fingerprint is %s, want %s", plain, want)
 	}
 	for _, c := range []struct {
@@ -137,6 +142,7 @@ func TestFingerprintOfDialects(t *testing.T) {
 			";header=false;columns=a,b,c,x%2Cy,Größe",
 		},
 		{"null values", func(d *Dialect) { d.NullValue = []string{`\N`, "NULL", "a=b;c", "\x01 %"} }, `;null_value=\N,NULL,a%3Db%3Bc,%01%20%25`},
+		{"an escape, and lines to skip", func(d *Dialect) { d.Escape, d.SkipLines = '\\', 3 }, `;escape=\;skip_lines=3`},
 		{"trimming, and an encoding", func(d *Dialect) { d.Trim, d.Encoding = true, EncodingWindows1252 }, ";trim=true;encoding=windows-1252"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -156,7 +162,7 @@ func TestFingerprintOfDialects(t *testing.T) {
 func TestFingerprintsThatAreNone(t *testing.T) {
 	plain := Fingerprint[abc]()
 	for _, c := range []struct{ name, add string }{
-		{"a setting of a later program", ";escape=x"},
+		{"a setting of a later program", ";later=x"},
 		{"two characters", ";delimiter=%3B%3B"},
 		{"an escape that is none", ";delimiter=%3"},
 		{"an escape that is none in a list", ";null_value=%zz"},

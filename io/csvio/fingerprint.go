@@ -10,7 +10,7 @@ import (
 
 // splitVersion names the rules of this package by which files are cut. It
 // changes whenever the same file and limits would give other ranges.
-const splitVersion = "csv1"
+const splitVersion = "csv2"
 
 // Fingerprint returns, as readable text, what decides where the ranges of a
 // file begin and what its records mean: the version of the splitting, the
@@ -33,11 +33,13 @@ func mustFingerprint(o options, s *schema) string {
 }
 
 // fingerprint names what is not as in the default dialect.
-func (d Dialect) fingerprint() string {
+func (d Dialect) fingerprint() string { return d.unlike(DefaultDialect()) }
+
+// unlike names what is not as in another dialect.
+func (d Dialect) unlike(other Dialect) string {
 	var b strings.Builder
-	normal := DefaultDialect()
 	for _, p := range dialectParts {
-		if got := p.get(&d); got != p.get(&normal) {
+		if got := p.get(&d); got != p.get(&other) {
 			b.WriteString(";" + p.name + "=" + got)
 		}
 	}
@@ -66,6 +68,13 @@ var dialectParts = []dialectPart{
 		func(d *Dialect) string { return escape(d.Encoding) },
 		func(d *Dialect, text string) (err error) { d.Encoding, err = url.PathUnescape(text); return err },
 	},
+	charPart("escape", func(d *Dialect) *byte { return &d.Escape }),
+	{
+		"skip_lines",
+		func(d *Dialect) string { return itoa(d.SkipLines) },
+		func(d *Dialect, text string) (err error) { d.SkipLines, err = strconv.Atoi(text); return err },
+	},
+	boolPart("cr", func(d *Dialect) *bool { return &d.cr }),
 }
 
 func charPart(name string, of func(*Dialect) *byte) dialectPart {

@@ -11,7 +11,8 @@ import (
 )
 
 // standard reads content with encoding/csv, with the line of each record. ok
-// is false when encoding/csv refuses it.
+// is false when encoding/csv refuses it, or accepts a record of several lines that
+// has another number of fields than abc, which costs its first line here.
 func standard(content string) (rows [][]string, lines []int, ok bool) {
 	r := csv.NewReader(strings.NewReader(content))
 	r.FieldsPerRecord = -1
@@ -21,6 +22,9 @@ func standard(content string) (rows [][]string, lines []int, ok bool) {
 			return rows, lines, true
 		}
 		if err != nil {
+			return nil, nil, false
+		}
+		if len(row) != 3 && strings.Contains(strings.Join(row, ""), "\n") {
 			return nil, nil, false
 		}
 		line, _ := r.FieldPos(0)
@@ -33,7 +37,7 @@ func standard(content string) (rows [][]string, lines []int, ok bool) {
 func checkStandard(t *testing.T, content string, recs []*record.Record[abc]) {
 	t.Helper()
 	rows, lines, ok := standard(content)
-	if !ok {
+	if !ok || strings.Contains(content, "\r\r") { // which ends lines here
 		return
 	}
 	rows, lines = rows[1:], lines[1:]

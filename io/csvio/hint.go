@@ -22,7 +22,7 @@ func (f *format) hint(header string, names []string, s *schema) string {
 		return "; it has zero bytes, so it is no text"
 	}
 	if strings.Contains(strings.TrimRight(header, "\r"), "\r") {
-		return "; it has a CR in the middle: lines must end with LF or CRLF"
+		return "; it has a CR in the middle: lines must end with LF, or CRLF, or all of them with CR"
 	}
 	for _, name := range names {
 		for _, c := range s.columns {

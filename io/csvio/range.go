@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 
@@ -30,9 +31,6 @@ type rangeReader[T any] struct {
 	// bound, its first bytes and fullLength, what the line's length is.
 	data       []byte
 	fullLength int64
-	// fileSize is the scan's: unknownSize while the end of a stream is not in
-	// sight.
-	fileSize int64
 
 	slab    []record.Record[T]
 	records int64
@@ -65,12 +63,12 @@ func (r *rangeReader[T]) fetch(ctx context.Context, src *source) error {
 	if err := src.readAt(ctx, end[:], r.rng.End-2); err != nil {
 		return err
 	}
-	r.fullLength = size - 2 + int64(len(trimLineEnd(end[:])))
+	r.fullLength = r.format.syntax.lineLength(size, end[:])
 	r.data = make([]byte, r.format.limits.RecordBytes+1)
 	if err := src.readAt(ctx, r.data, r.rng.Start); err != nil {
 		return err
 	}
-	if bytes.IndexByte(r.data, '\n') >= 0 {
+	if bytes.IndexByte(r.data, r.format.syntax.newline) >= 0 {
 		return errSuperseded // what was split was one line
 	}
 	return r.hashLine(ctx, src)
@@ -119,7 +117,7 @@ func (r *rangeReader[T]) read() error {
 	// copy, and is right because nobody writes the buffer after load.
 	text := unsafe.String(unsafe.SliceData(r.data), len(r.data))
 	valid := r.format.charset.valid(r.data)
-	scan := recordScanner{syntax: r.format.syntax, max: r.format.limits.RecordBytes, size: r.fileSize}
+	scan := recordScanner{syntax: r.format.syntax, max: r.format.limits.RecordBytes, size: r.rng.End, width: r.header.width}
 	r.line = r.rng.FirstLine
 	for pos := 0; pos < len(r.data); {
 		it := scan.next(r.data[pos:], r.rng.Start+int64(pos))
@@ -149,8 +147,7 @@ func (r *rangeReader[T]) read() error {
 func (r *rangeReader[T]) use(data []byte) {
 	r.data = data
 	if size := r.rng.End - r.rng.Start; int64(len(data)) < size {
-		end := data[len(data)-lineEndSize:]
-		r.fullLength = size - int64(lineEndSize-len(trimLineEnd(end)))
+		r.fullLength = r.format.syntax.lineLength(size, data)
 		r.data = bytes.Clone(data[:r.format.limits.RecordBytes+1])
 	}
 }
@@ -162,7 +159,7 @@ func (r *rangeReader[T]) record(it item, text string, pos int, valid bool) error
 			return err
 		}
 	}
-	raw := trimLineEnd(r.data[pos : pos+it.size])
+	raw := r.format.syntax.trimLineEnd(r.data[pos : pos+it.size])
 	rec := r.next(int64(pos))
 	rec.Raw = raw[:len(raw):len(raw)]
 	r.records++
@@ -190,12 +187,9 @@ func (r *rangeReader[T]) next(pos int64) *record.Record[T] {
 func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid bool) *record.Fault {
 	switch it.kind {
 	case largeRecord:
-		return r.tooLarge(rec)
-	case openRecord:
-		return &record.Fault{
-			Code:    record.CodeMalformedCSV,
-			Message: "a quoted field is not closed by the end of the file; the record is taken to be this line only",
-		}
+		return r.tooLarge(rec, it.size)
+	case strayRecord:
+		return r.stray(s)
 	}
 	if !valid {
 		if s = r.format.charset.decode(s); !utf8.ValidString(s) {
@@ -203,7 +197,7 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 		}
 	}
 	var fault *record.Fault
-	if it.kind == plainRecord {
+	if it.kind == plainRecord && r.format.syntax.newline == '\n' {
 		r.fields = r.format.syntax.splitPlain(r.fields[:0], s)
 	} else {
 		r.fields, fault = r.format.syntax.splitQuoted(r.fields[:0], s)
@@ -214,23 +208,40 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case len(r.fields) != r.header.width:
 		return &record.Fault{
 			Code:    record.CodeWrongFieldCount,
-			Message: fmt.Sprintf("found %d fields; %s %d", len(r.fields), r.format.whoNames(), r.header.width),
+			Message: fmt.Sprintf("found %s; %s %d", fieldCount(len(r.fields)), r.format.whoNames(), r.header.width),
 		}
 	}
 	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
 }
 
-// tooLarge cuts what the record keeps of the line.
-func (r *rangeReader[T]) tooLarge(rec *record.Record[T]) *record.Fault {
-	most := r.format.limits.RecordBytes
-	length := max(int64(len(rec.Raw)), r.fullLength)
-	message := fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)
-	if length <= most {
-		message = fmt.Sprintf("the record does not end within the %d bytes that are allowed, as after a stray quote; "+
-			"it is taken to be this line only", most)
+// stray is the fault of a line that begins a malformed record. It says nothing of
+// the lines that follow: they may be of another range.
+func (r *rangeReader[T]) stray(line string) *record.Fault {
+	x := r.format.syntax
+	_, _, place := x.scanQuotes([]byte(line), 0, fieldStart)
+	message := fmt.Sprintf("the quote that opens here is not closed on this line, and the lines that follow do not complete "+
+		"a record of %s and at most %d bytes; only this line is rejected", fieldCount(r.header.width), r.format.limits.RecordBytes)
+	if x.escape == 0 && strings.Contains(line, `\`+string(rune(x.quote))) {
+		message += `; if a backslash stands before quotes inside quotes in this file, set csv.escape to '\'`
 	}
+	return malformed(place, message)
+}
+
+// tooLarge cuts what the record keeps of the line.
+func (r *rangeReader[T]) tooLarge(rec *record.Record[T], size int) *record.Fault {
+	most := r.format.limits.RecordBytes
+	pos := int(rec.Source.Offset - r.rng.Start)
+	length := max(r.format.syntax.lineLength(int64(size), r.data[pos:pos+size]), r.fullLength)
 	rec.Raw = rec.Raw[:min(int64(len(rec.Raw)), most)]
-	return &record.Fault{Code: record.CodeRecordTooLarge, Message: message}
+	return &record.Fault{Code: record.CodeRecordTooLarge, Message: fmt.Sprintf("the line has %d bytes; allowed are %d a record", length, most)}
+}
+
+// fieldCount is for messages.
+func fieldCount(n int) string {
+	if n == 1 {
+		return "1 field"
+	}
+	return itoa(n) + " fields"
 }
 
 // whoNames tells what knows the number of fields.

@@ -103,7 +103,7 @@ func (fn *readFn[T]) readRange(ctx context.Context, src *source, rng *record.Ran
 		return nil
 	}
 	r := &rangeReader[T]{
-		rng: rng, format: fn.format, header: fn.header, schema: fn.schema, fields: fn.fields[:0], fileSize: rng.File.Size,
+		rng: rng, format: fn.format, header: fn.header, schema: fn.schema, fields: fn.fields[:0],
 		emit: emit, stopped: func() error { return unlessDraining(stopError(ctx, src.ctl)) },
 	}
 	err := load(r)
@@ -118,7 +118,7 @@ func (fn *readFn[T]) readRange(ctx context.Context, src *source, rng *record.Ran
 // prepare resolves the range's fingerprint and header, unless they are those of
 // the range before it.
 func (fn *readFn[T]) prepare(rng *record.Range) *record.Fault {
-	f, err := fn.formats.of(rng.Fingerprint)
+	f, err := fn.formats.of(rng.Fingerprint + rng.Dialect)
 	if err != nil {
 		return &record.Fault{Code: record.CodeUnreadable, Message: err.Error()}
 	}

@@ -45,7 +45,7 @@ func (r reference) records() []refRecord {
 			continue
 		}
 		end, code := r.end(pos)
-		if rest := r.content[pos:end]; rest != "\n" && rest != "\r\n" && rest != "\r" {
+		if r.trimEnd(r.content[pos:end]) != "" {
 			recs = append(recs, refRecord{pos, end, 1 + strings.Count(r.content[:pos], "\n"), code})
 		}
 		pos = end
@@ -69,39 +69,37 @@ func (r reference) trims(c byte) bool {
 	return r.d.Trim && (c == ' ' || c == '\t') && c != r.d.Delimiter
 }
 
-// end returns where the record at pos ends.
+// end returns where the record at pos ends, and the fault of a line that is longer
+// than a record may be or begins a malformed record of several lines. It tries the
+// lines one after the other, each as the record's last.
 func (r reference) end(pos int) (int, string) {
-	inQuotes, atStart, closed := false, true, false
-	for i := pos; i < len(r.content); i++ {
-		if i > pos+r.max {
-			return r.lineEnd(pos), record.CodeRecordTooLarge
-		}
-		quote := r.is(r.content[i], r.d.Quote)
-		switch c := r.content[i]; {
-		case inQuotes:
-			inQuotes, closed = !quote, quote
-		case c == '\n':
-			return i + 1, ""
-		case closed && quote && r.is(r.content[i-1], r.d.Quote):
-			inQuotes, closed = true, false
-		case closed && r.trims(c):
-		case closed && c == '\r' && (i+1 == len(r.content) || r.content[i+1] == '\n'):
-		case closed && c != r.d.Delimiter:
-			return r.brokenEnd(pos, i)
-		case c == r.d.Delimiter:
-			atStart, closed = true, false
-		case atStart && r.trims(c):
-		default:
-			inQuotes, atStart = quote && atStart, false
+	first := r.lineEnd(pos)
+	if len(strings.TrimSuffix(r.content[pos:first], "\n")) > r.max {
+		return first, record.CodeRecordTooLarge
+	}
+	for end := first; ; end = r.lineEnd(end) {
+		text := strings.TrimSuffix(r.content[pos:end], "\n")
+		fields, ok := r.fields(r.trimEnd(text))
+		switch {
+		case end == first && !r.unclosed(text):
+			return first, ""
+		case ok && !r.unclosed(text) && len(fields) == 3 && len(text) <= r.max:
+			return end, ""
+		case !r.unclosed(text), len(text) > r.max, end == len(r.content):
+			return first, record.CodeMalformedCSV
 		}
 	}
-	if len(r.content)-pos > r.max {
-		return r.lineEnd(pos), record.CodeRecordTooLarge
+}
+
+// unclosed reports whether text ends inside a quoted field of a record without
+// another fault.
+func (r reference) unclosed(text string) bool {
+	if r.d.Quote == 0 {
+		return false
 	}
-	if inQuotes {
-		return r.lineEnd(pos), record.CodeMalformedCSV
-	}
-	return len(r.content), ""
+	_, ok := r.fields(text)
+	_, closed := r.fields(text + "x" + string(rune(r.d.Quote)))
+	return !ok && closed
 }
 
 // text returns a record, without its line end, as UTF-8.
@@ -153,9 +151,12 @@ func (r reference) fields(s string) (fields []string, ok bool) {
 func (r reference) quoted(s string) (field, rest string, ok bool) {
 	for ; s != ""; s = s[1:] {
 		switch {
+		case r.is(s[0], r.d.Escape) && len(s) > 1 && (s[1] == r.d.Quote || s[1] == r.d.Escape):
+			field += s[1:2]
+			s = s[1:]
 		case s[0] != r.d.Quote:
 			field += s[:1]
-		case len(s) > 1 && s[1] == r.d.Quote:
+		case len(s) > 1 && s[1] == r.d.Quote && r.d.Escape == 0:
 			field += s[:1]
 			s = s[1:]
 		default:
@@ -167,13 +168,9 @@ func (r reference) quoted(s string) (field, rest string, ok bool) {
 	return "", "", false
 }
 
-// brokenEnd is the end of a record with something wrong after a closing quote.
-func (r reference) brokenEnd(pos, i int) (int, string) {
-	end := r.lineEnd(i)
-	if len(strings.TrimSuffix(r.content[pos:end], "\n")) > r.max {
-		return r.lineEnd(pos), record.CodeRecordTooLarge
-	}
-	return end, ""
+// trimEnd returns a record without its line end.
+func (r reference) trimEnd(s string) string {
+	return strings.TrimRight(strings.TrimSuffix(s, "\n"), "\r")
 }
 
 func (r reference) lineEnd(pos int) int {
@@ -240,7 +237,7 @@ func checkRanges(t *testing.T, content string, start int, l limits, ranges []rec
 
 // check holds a record of a file against the reference's.
 func (r reference) check(got *record.Record[abc], want refRecord) error {
-	raw := string(trimLineEnd([]byte(r.content[want.start:want.end])))
+	raw := r.trimEnd(r.content[want.start:want.end])
 	if want.code == record.CodeRecordTooLarge {
 		raw = raw[:min(len(raw), r.max)]
 	}

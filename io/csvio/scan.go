@@ -12,10 +12,10 @@ const (
 	plainRecord
 	// quotedRecord holds a quote and may hold newlines.
 	quotedRecord
-	// openRecord is the line of a record that is still inside quotes at the
-	// end of the file.
-	openRecord
-	// largeRecord is the line of a record that is longer than the bound.
+	// strayRecord is the first line of a record that spans several lines and is
+	// malformed, for example because its quote is stray.
+	strayRecord
+	// largeRecord is a line that is longer than the bound.
 	largeRecord
 )
 
@@ -29,29 +29,46 @@ type item struct {
 	lines int
 }
 
-// recordScanner finds where records end. It looks at quotes and newlines only;
-// what is between them is the parser's business.
+// recordScanner finds where records end. What stands between quotes and
+// newlines is the parser's business.
+//
+// A record that spans several lines and is malformed is its first line only,
+// and the scan resumes on the next line. That takes linear time, although lines are
+// scanned again. Scan a line twice, from inside and from outside quotes: until one
+// scan finds the line malformed, each quote opens a field for one and closes it for
+// the other. So a line that is in quotes at both ends is not when it begins
+// a record: that record ends with the line. Only the last line that a malformed record
+// reached can begin another one of several lines, so each byte is scanned twice at most.
 type recordScanner struct {
 	syntax *syntax
-	// max is the bound of a record: its newline, or the end of the file, is at
+	// max bounds a record: its newline, or the end of the file, is at
 	// most so many bytes after its start.
 	max int64
 	// size is the file's, or more while the end of a stream is not in sight.
 	size int64
-	// stopped and state are where a scan ended that found no end of its
-	// record. Every line end that it passed lay inside quotes, so a record of a
-	// later line that comes to one of them in quotes is at stopped in the same
-	// state. Without that, a file of unclosed quotes takes quadratic time.
-	stopped int64
-	state   quoteState
+	// width is the number of fields of a record, 0 while it is not known.
+	width int
+	// stray is about the latest strayRecord.
+	stray strayEnd
+	// scanned counts the bytes that scanQuotes was given.
+	scanned int64
+}
+
+// strayEnd is where the scan of a malformed record of several lines ended.
+type strayEnd struct {
+	offset int64
+	state  quoteState
+	// lines is how many lines the scan went on after the first.
+	lines int
 }
 
 // next returns the item that b begins with, at offset off of the file. b must
-// hold more than max bytes, or reach to the end of the file or of a range:
-// what a reader of the range sees is what the splitter saw, because
-// a range ends with a record.
+// hold more than max bytes, or reach to the end of the file or of a range.
+//
+// A reader of a range finds the records that the splitter found. A range ends with
+// a record, so a record that is still in quotes there is malformed.
 func (s *recordScanner) next(b []byte, off int64) item {
-	nl := bytes.IndexByte(b, '\n')
+	nl := bytes.IndexByte(b, s.syntax.newline)
 	line, size := b, len(b)
 	if nl >= 0 {
 		line, size = b[:nl], nl+1
@@ -65,7 +82,7 @@ func (s *recordScanner) next(b []byte, off int64) item {
 			return item{kind: blankLine, size: size, lines: 1}
 		}
 		return item{kind: largeRecord, size: size, lines: 1}
-	case len(line) == 0 || len(line) == 1 && line[0] == '\r' || line[0] == s.syntax.comment:
+	case len(line) == 0 || line[0] == s.syntax.comment || line[0] == '\r' && len(s.syntax.trimLineEnd(line)) == 0:
 		return item{kind: blankLine, size: size, lines: 1}
 	case bytes.IndexByte(line, s.syntax.quote) < 0:
 		return item{kind: plainRecord, size: size, lines: 1}
@@ -76,28 +93,34 @@ func (s *recordScanner) next(b []byte, off int64) item {
 // quoted finds the end of a record whose first line, of size bytes, holds a
 // quote. b ends at the bound.
 func (s *recordScanner) quoted(b []byte, size int, off int64) item {
-	i, state := s.syntax.scanQuotes(b[:size], 0, fieldStart)
-	if state == recordEnd {
+	i, state, delimiters := s.scan(b[:size], 0, fieldStart)
+	if !state.inside() {
 		return item{kind: quotedRecord, size: size, lines: 1}
 	}
-	if s.stopped > off+int64(i) {
-		i, state = int(s.stopped-off), s.state
+	end, state, more := s.scan(b, i, state)
+	atEnd := !state.inside() && state != broken && int64(len(b)) <= s.max
+	if (state == recordEnd || atEnd) && (s.width == 0 || delimiters+more == s.width-1) {
+		return item{kind: quotedRecord, size: end, lines: s.countLines(b[:end])}
 	}
-	i, state = s.syntax.scanQuotes(b, i, state)
-	atEnd := off+int64(len(b)) == s.size && int64(len(b)) <= s.max
-	if state == recordEnd || atEnd && state != inQuotes {
-		return item{kind: quotedRecord, size: i, lines: countLines(b[:i])}
-	}
-	s.stopped, s.state = off+int64(i), state
-	if s.size-off > s.max {
-		return item{kind: largeRecord, size: size, lines: 1}
-	}
-	return item{kind: openRecord, size: size, lines: 1}
+	s.stray = strayEnd{offset: off + int64(end), state: state, lines: s.countLines(b[size:end])}
+	return item{kind: strayRecord, size: size, lines: 1}
 }
 
-func countLines(b []byte) int {
-	n := bytes.Count(b, []byte{'\n'})
-	if b[len(b)-1] != '\n' {
+func (s *recordScanner) scan(b []byte, i int, state quoteState) (int, quoteState, int) {
+	end, state, delimiters := s.syntax.scanQuotes(b, i, state)
+	s.scanned += int64(end - i)
+	return end, state, delimiters
+}
+
+// open reports whether the item that next returned last is in quotes at the end
+// of the file.
+func (s *recordScanner) open(it item) bool {
+	return it.kind == strayRecord && s.stray.state.inside() && s.stray.offset == s.size
+}
+
+func (s *recordScanner) countLines(b []byte) int {
+	n := bytes.Count(b, []byte{s.syntax.newline})
+	if len(b) > 0 && b[len(b)-1] != s.syntax.newline {
 		n++
 	}
 	return n
@@ -108,68 +131,82 @@ type quoteState uint8
 
 const (
 	fieldStart quoteState = iota
-	// unquoted is inside a field that began without a quote; quotes are
-	// ordinary bytes there.
+	// unquoted is inside a field that began without a quote.
 	unquoted
 	inQuotes
+	// escaped is after an escape inside quotes.
+	escaped
 	// quoteSeen is after a quote inside quotes: the closing one, or the first
 	// of two.
 	quoteSeen
 	// closed is after a closing quote and white space that is trimmed.
 	closed
-	// closedCR is after a closing quote and a carriage return.
+	// closedCR is after a closing quote and carriage returns.
 	closedCR
-	// broken is after a closing quote and something that may not follow it:
-	// the record ends at the next newline, whatever stands before that.
+	// broken is after text that follows a closing quote, or a quote inside a field
+	// that does not begin with one: the record is malformed.
 	broken
 	recordEnd
 	quoteStates
 )
 
-// scanQuotes goes on from b[i] in the state given, to the end of the record
-// (the position after its newline, recordEnd) or of b.
-func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (int, quoteState) {
-	for i < len(b) && state != recordEnd {
+// inside reports whether a newline would be part of a field.
+func (s quoteState) inside() bool { return s == inQuotes || s == escaped }
+
+// scanQuotes continues from b[i] in the state given, to the end of the record
+// (the position after its newline, recordEnd), to what makes it malformed, or to the
+// end of b. It counts the delimiters between fields.
+func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after quoteState, delimiters int) {
+	for i < len(b) && state < broken {
 		switch state {
 		case inQuotes:
-			q := bytes.IndexByte(b[i:], x.quote)
+			q := x.quotedEnd(b[i:])
 			if q < 0 {
-				return len(b), inQuotes
+				return len(b), inQuotes, delimiters
 			}
 			i += q
-			state = quoteSeen
-		case broken:
-			nl := bytes.IndexByte(b[i:], '\n')
-			if nl < 0 {
-				return len(b), broken
+			if state = quoteSeen; b[i] != x.quote {
+				state = escaped
 			}
-			i += nl
-			state = recordEnd
 		case unquoted:
 			end := x.unquotedEnd(b[i:])
 			if end < 0 {
-				return len(b), unquoted
+				return len(b), unquoted, delimiters
 			}
 			i += end
 			state = x.after[unquoted][b[i]]
 		default:
 			state = x.after[state][b[i]]
 		}
+		if state == fieldStart && b[i] == x.delimiter {
+			delimiters++
+		}
 		i++
 	}
-	return i, state
+	return i, state, delimiters
 }
 
-// unquotedEnd is where the first delimiter or newline stands, -1 where there is
-// none.
+// quotedEnd returns the place of the first quote or escape, -1 if there is none.
+func (x *syntax) quotedEnd(b []byte) int {
+	if x.escape == 0 {
+		return bytes.IndexByte(b, x.quote)
+	}
+	return bytes.IndexAny(b, x.special)
+}
+
+// unquotedEnd returns the place of the first delimiter, newline or quote, -1 if
+// there is none.
 func (x *syntax) unquotedEnd(b []byte) int {
 	end := bytes.IndexByte(b, x.delimiter)
 	field := b
 	if end >= 0 {
 		field = b[:end]
 	}
-	if nl := bytes.IndexByte(field, '\n'); nl >= 0 {
-		return nl
+	if nl := bytes.IndexByte(field, x.newline); nl >= 0 {
+		field, end = field[:nl], nl
+	}
+	if q := bytes.IndexByte(field, x.quote); q >= 0 {
+		return q
 	}
 	return end
 }

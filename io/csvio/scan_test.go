@@ -29,16 +29,18 @@ func TestScan(t *testing.T) {
 		{"a quote after a space opens nothing", " \"b\nc\"\n", item{quotedRecord, 4, 1}},
 		{"text after a closing quote ends at the newline", "\"a\"x,\"\nb\"\n", item{quotedRecord, 7, 1}},
 		{"a quote after a quoted carriage return", "\"a\"\r\"\nb\n", item{quotedRecord, 6, 1}},
-		{"never closed", "a,\"b\nc\nd\n", item{openRecord, 5, 1}},
-		{"never closed on the last line", "a,\"b", item{openRecord, 4, 1}},
+		{"never closed", "a,\"b\nc\nd\n", item{strayRecord, 5, 1}},
+		{"never closed on the last line", "a,\"b", item{strayRecord, 4, 1}},
 		{"as long as allowed", strings.Repeat("x", max) + "\n", item{plainRecord, max + 1, 1}},
 		{"a byte too long", strings.Repeat("x", max+1) + "\n", item{largeRecord, max + 2, 1}},
 		{"as long as allowed, at the end of the file", strings.Repeat("x", max), item{plainRecord, max, 1}},
 		{"a byte too long, at the end of the file", strings.Repeat("x", max+1), item{largeRecord, max + 1, 1}},
 		{"quoted, as long as allowed", "\"" + strings.Repeat("\n", max-2) + "\"\nx\n", item{quotedRecord, max + 1, max - 1}},
-		{"quoted, a byte too long", "\"" + strings.Repeat("\n", max-1) + "\"\nx\n", item{largeRecord, 2, 1}},
-		{"never closed within the bound", "a,\"b\n" + strings.Repeat("c,d\n", max), item{largeRecord, 5, 1}},
-		{"never closed by the end of the file, at the bound", "a,\"b\n" + strings.Repeat("x", max-5), item{openRecord, 5, 1}},
+		{"quoted, a byte too long", "\"" + strings.Repeat("\n", max-1) + "\"\nx\n", item{strayRecord, 2, 1}},
+		{"never closed within the bound", "a,\"b\n" + strings.Repeat("c,d\n", max), item{strayRecord, 5, 1}},
+		{"text after a closing quote on a later line", "a,\"b\nc\"d\ne,f\n", item{strayRecord, 5, 1}},
+		{"a quote inside a later field", "a,\"b\nc\",d\"e\nf,g\n", item{strayRecord, 5, 1}},
+		{"never closed by the end of the file, at the bound", "a,\"b\n" + strings.Repeat("x", max-5), item{strayRecord, 5, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := recordScanner{syntax: newSyntax(DefaultDialect()), max: max, size: int64(len(c.in))}

@@ -98,8 +98,8 @@ func TestSplitRefusesHeaders(t *testing.T) {
 		{"no header", "1,2,3\n4,5,6\n", "a", `the required column "a" is missing; the header has "1", "2", "3"; ` +
 			`none of its names is a column: if the file has no header, say so and set the columns`, 1},
 		{"a page of the web", "<html>\n", "a", `the required column "a" is missing; the header has "<html>"`, 1},
-		{"lines that end with CR", "a,b,c\r1,2,3\r", "c", `the required column "c" is missing; the header has "a", "b", "c\r1", "2", "3"; ` +
-			`it has a CR in the middle: lines must end with LF or CRLF`, 1},
+		{"lines that end with CR, and one with LF", "a,b,c\r1,2,3\n", "c", `the required column "c" is missing; the header has "a", "b", "c\r1", "2", "3"; ` +
+			`it has a CR in the middle: lines must end with LF, or CRLF, or all of them with CR`, 1},
 		{"zero bytes", "\x00\x00\x00\n", "a", `the required column "a" is missing; the header has "\x00\x00\x00"; it has zero bytes, so it is no text`, 1},
 		{"UTF-16 without a byte order mark", "a\x00,\x00b\x00\n\x00", "a", `the required column "a" is missing; the header has "a\x00", "\x00b\x00"; ` +
 			`it seems to be UTF-16 without a byte order mark: set the encoding to utf-16le`, 1},
@@ -162,11 +162,11 @@ func TestBegunFilesKeepTheirSplit(t *testing.T) {
 func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
 	good := Fingerprint[abc]()
 	for _, c := range []struct{ name, fingerprint string }{
-		{"another version of the splitting", strings.Replace(good, "csv1", "csv2", 1)},
+		{"another version of the splitting", strings.Replace(good, "csv2", "csv1", 1)},
 		{"no fingerprint", "nonsense"},
 		{"a number that is none", strings.Replace(good, "range_bytes=8", "range_bytes=x", 1)},
-		{"a bound of nothing", "csv1;range_bytes=0;range_records=1;record_bytes=1"},
-		{"a bound that is missing", "csv1;range_bytes=1;range_records=1"},
+		{"a bound of nothing", "csv2;range_bytes=0;range_records=1;record_bytes=1"},
+		{"a bound that is missing", "csv2;range_bytes=1;range_records=1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := splitAll[abc](t, record.Work{File: writeFile(t, tenRecords), Fingerprint: c.fingerprint}); len(got) != 0 {
@@ -178,7 +178,7 @@ func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	got := Fingerprint[abc](WithMaxRangeBytes(1), WithMaxRangeRecords(2), WithMaxRecordBytes(3), WithRun("any"))
-	if want := "csv1;range_bytes=1;range_records=2;record_bytes=3;schema="; !strings.HasPrefix(got, want) {
+	if want := "csv2;range_bytes=1;range_records=2;record_bytes=3;schema="; !strings.HasPrefix(got, want) {
 		t.Errorf("the fingerprint is %s, want %s…", got, want)
 	}
 	if f, err := parseFingerprint(got); err != nil || f.limits != (limits{1, 2, 3}) {

@@ -21,7 +21,7 @@ type splitter struct {
 	done []record.DoneRange
 	// mayGrow tells that the file is not read on where it ends in the middle of something.
 	mayGrow bool
-	// warned tells that the file's end was reported.
+	// warned is set when a stray quote of the file was reported.
 	warned bool
 	// send gets each range.
 	send func(record.Range) error
@@ -69,8 +69,8 @@ func (sp *splitter) cutOn(ctx context.Context) error {
 		if err != nil || size == 0 {
 			return err
 		}
-		if it.kind == openRecord {
-			if err := sp.endsInQuotes(ctx); err != nil {
+		if it.kind == strayRecord {
+			if err := sp.strayQuote(ctx, it); err != nil {
 				return err
 			}
 		}
@@ -137,7 +137,7 @@ func (sp *splitter) next(ctx context.Context) (item, int64, error) {
 		return item{}, 0, sp.win.broken
 	}
 	if it.size < 0 {
-		size, err := sp.win.skipLine(ctx)
+		size, err := sp.win.skipLine(ctx, sp.scan.syntax.newline)
 		return it, size, err
 	}
 	sp.win.advance(it.size)
@@ -148,7 +148,8 @@ func (sp *splitter) next(ctx context.Context) (item, int64, error) {
 // stood where the content breaks off.
 func (sp *splitter) certain(it item) bool {
 	w := sp.win
-	ends := it.kind != largeRecord && it.kind != openRecord && w.data[it.size-1] == '\n'
+	undecided := it.kind == strayRecord && sp.scan.stray.state < broken
+	ends := it.kind != largeRecord && !undecided && w.data[it.size-1] == sp.scan.syntax.newline
 	return ends || int64(len(w.data)) > w.max
 }
 
@@ -165,8 +166,11 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 	if sp.format.charset.table == nil && bytes.HasPrefix(sp.win.data, byteOrderMark) {
 		sp.win.advance(len(byteOrderMark))
 	}
+	if err := sp.preamble(ctx); err != nil {
+		return false, err
+	}
 	if !sp.format.dialect.Header {
-		return sp.checkHeader(ctx, sp.line)
+		return sp.checkHeader(ctx, sp.line, nil)
 	}
 	for {
 		if err := sp.win.fill(ctx); err != nil {
@@ -183,36 +187,50 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 		line := sp.line
 		sp.line += int64(it.lines)
 		if it.kind != blankLine {
-			return sp.takeHeader(ctx, it, data, line)
+			return sp.takeHeader(ctx, it, data[:min(int64(len(data)), sp.win.max+1)], line)
 		}
 	}
 }
 
 func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line int64) (bool, error) {
-	if sp.mayGrow && it.kind != largeRecord && (it.kind == openRecord || data[it.size-1] != '\n') {
+	if sp.mayGrow && it.kind != largeRecord && (sp.scan.open(it) || it.kind != strayRecord && data[it.size-1] != sp.scan.syntax.newline) {
 		return false, &unfinishedError{line: line, what: "it ends inside its header"}
 	}
-	switch it.kind {
-	case largeRecord:
+	switch {
+	case it.kind == largeRecord:
 		return false, sp.fail(line, invalidHeader("", "the header is longer than "+itoa(int(sp.format.limits.RecordBytes))+" bytes"))
-	case openRecord:
-		return false, sp.fail(line, invalidHeader("", "the header is no CSV: a quoted field is never closed"))
+	case it.kind == strayRecord && sp.scan.stray.state.inside():
+		return false, sp.failHeader(line, invalidHeader("", "the header is no CSV: a quoted field is never closed"), data[it.size:])
+	case it.kind == strayRecord:
+		return false, sp.failHeader(line, invalidHeader("", "the header is no CSV: text follows the closing quote of a field that begins on an earlier line"),
+			data[it.size:])
 	}
-	sp.proto.Header = bytes.Clone(trimLineEnd(data[:it.size]))
-	return sp.checkHeader(ctx, line)
+	sp.proto.Header = bytes.Clone(sp.scan.syntax.trimLineEnd(data[:it.size]))
+	return sp.checkHeader(ctx, line, data[it.size:])
 }
 
-// checkHeader fails the file when its columns don't fit T.
-func (sp *splitter) checkHeader(ctx context.Context, line int64) (bool, error) {
+// checkHeader fails the file when its columns don't fit T. rest are bytes that follow
+// the header.
+func (sp *splitter) checkHeader(ctx context.Context, line int64, rest []byte) (bool, error) {
 	h, fault := sp.format.headerOf(sp.proto.Header, sp.schema)
 	if fault != nil {
-		return false, sp.fail(line, fault)
+		return false, sp.failHeader(line, fault, rest)
 	}
+	sp.scan.width = h.width
 	if len(h.unknown) > 0 && sp.format.dialect.Header {
 		slog.WarnContext(ctx, "Columns that are not known are left out",
 			"file", sp.source.version.Path, "columns", quoteList(h.unknown))
 	}
 	return true, nil
+}
+
+// failHeader fails the file, and names the line that is the header, if one is.
+func (sp *splitter) failHeader(line int64, fault *record.Fault, rest []byte) error {
+	if n := sp.format.headerAmong(rest, sp.schema); n > 0 {
+		at := sp.line + int64(n) - 1
+		fault.Message += fmt.Sprintf("; line %d has the required columns: if it is the header, set csv.skip_lines to %d", at, at-1)
+	}
+	return sp.fail(line, fault)
 }
 
 // fail sends the one range of a file that can't be read as a whole.

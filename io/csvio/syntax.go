@@ -1,18 +1,22 @@
 package csvio
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
 
 // syntax is a dialect as the scan and the parser need it.
 type syntax struct {
+	// newline ends lines: LF, or CR in files that have only that.
+	newline byte
 	// quote is the newline where nothing is quoted, and comment where nothing is
-	// a comment: no line holds one.
-	delimiter, quote, comment byte
-	// doubled and single are what stands for a quote inside quotes, and the
-	// quote.
-	doubled, single string
+	// a comment: no line holds one. escape is 0 where quotes are doubled.
+	delimiter, quote, comment, escape byte
+	// unescape replaces what stands for a quote, or an escape, inside quotes.
+	unescape *strings.Replacer
+	// special are the bytes that the scan looks for inside quotes.
+	special string
 	// spaces are trimmed, where there are any.
 	spaces string
 	nulls  []string
@@ -21,15 +25,17 @@ type syntax struct {
 }
 
 func newSyntax(d Dialect) *syntax {
-	x := &syntax{delimiter: d.Delimiter, quote: d.Quote, comment: d.Comment, nulls: d.NullValue}
-	if x.quote == 0 {
-		x.quote = '\n'
+	x := &syntax{newline: '\n', delimiter: d.Delimiter, escape: d.Escape, nulls: d.NullValue}
+	if d.cr {
+		x.newline = '\r'
 	}
-	if x.comment == 0 {
-		x.comment = '\n'
+	x.quote, x.comment = cmp.Or(d.Quote, x.newline), cmp.Or(d.Comment, x.newline)
+	quote, escape := string(rune(x.quote)), string(rune(x.escape))
+	x.unescape = strings.NewReplacer(quote+quote, quote)
+	if x.escape != 0 {
+		x.unescape = strings.NewReplacer(escape+quote, quote, escape+escape, escape)
 	}
-	x.single = string(rune(x.quote))
-	x.doubled = x.single + x.single
+	x.special = quote + escape
 	if d.Trim {
 		x.spaces = strings.ReplaceAll(" \t", string(rune(d.Delimiter)), "")
 	}
@@ -41,24 +47,26 @@ func newSyntax(d Dialect) *syntax {
 	return x
 }
 
-// next returns the state after the byte c. In quotes and when broken, the scan
-// looks for one byte only.
+// next returns the state after the byte c. In quotes, the scan searches for the
+// closing quote instead.
 func (x *syntax) next(s quoteState, c byte) quoteState {
 	space := strings.IndexByte(x.spaces, c) >= 0
 	switch {
-	case c == '\n':
+	case s == escaped:
+		return inQuotes
+	case c == x.newline:
 		return recordEnd
 	case c == x.delimiter && s != closedCR:
 		return fieldStart
-	case c == x.quote && (s == fieldStart || s == quoteSeen):
+	case c == x.quote && (s == fieldStart || s == quoteSeen && x.escape == 0):
 		return inQuotes
 	case space && s == fieldStart:
 		return fieldStart
 	case space && (s == quoteSeen || s == closed):
 		return closed
-	case c == '\r' && (s == quoteSeen || s == closed):
+	case c == '\r' && (s == quoteSeen || s == closed || s == closedCR):
 		return closedCR
-	case s == quoteSeen || s == closed || s == closedCR:
+	case s == quoteSeen || s == closed || s == closedCR || c == x.quote:
 		return broken
 	}
 	return unquoted

@@ -3,6 +3,7 @@ package csvio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/cartstream/cartstream/internal/files"
@@ -35,15 +36,28 @@ func (s *source) checkClosed(r *record.Range) error {
 	return nil
 }
 
-// endsInQuotes is called at a quote that is not closed by the end of the file.
-func (sp *splitter) endsInQuotes(ctx context.Context) error {
-	if sp.mayGrow {
-		return &unfinishedError{line: sp.cut.line, what: "it ends inside a quoted field"}
+// strayQuote reports the file's first line that begins a malformed record of several
+// lines. It returns an error when more of the record may still be written.
+func (sp *splitter) strayQuote(ctx context.Context, it item) error {
+	line, end := sp.cut.line, &sp.scan.stray
+	open := sp.scan.open(it)
+	if open && sp.mayGrow {
+		return &unfinishedError{line: line, what: "it ends inside a quoted field"}
 	}
-	if !sp.warned {
-		sp.warned = true
-		slog.WarnContext(ctx, "The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is",
-			"file", sp.source.version.Path, "line", sp.cut.line)
+	if sp.warned {
+		return nil
+	}
+	sp.warned = true
+	log := slog.With("file", sp.source.version.Path, "line", line)
+	const consequence = "only this line is rejected, and reading resumes on the next one"
+	switch {
+	case open:
+		log.WarnContext(ctx, "The file ends inside a quoted field, as after a transfer that was cut off; it is loaded as it is")
+	case end.state < broken: // at the bound, or at a committed range
+		log.WarnContext(ctx, fmt.Sprintf("A quote that opens on line %d is not closed within the %d bytes of a record; ", line, sp.scan.max)+consequence)
+	default:
+		to := line + int64(end.lines)
+		log.WarnContext(ctx, fmt.Sprintf("A quote that opened on line %d ran to line %d, which makes no valid record; ", line, to)+consequence, "to_line", to)
 	}
 	return nil
 }

@@ -105,7 +105,6 @@ func (fn *readFn[T]) sendCut(ctx context.Context, sp *splitter, r *record.Range,
 		return nil
 	}
 	return fn.readRange(ctx, sp.source, r, func(rr *rangeReader[T]) error {
-		rr.fileSize = sp.win.size
 		rr.use(data)
 		return nil
 	}, emit)

@@ -93,10 +93,10 @@ func (w *window) advance(n int) {
 
 // skipLine drops the rest of a line that the window can't hold and returns how
 // many bytes that were, its newline included.
-func (w *window) skipLine(ctx context.Context) (int64, error) {
+func (w *window) skipLine(ctx context.Context, newline byte) (int64, error) {
 	from := w.off
 	for {
-		if nl := bytes.IndexByte(w.data, '\n'); nl >= 0 {
+		if nl := bytes.IndexByte(w.data, newline); nl >= 0 {
 			w.advance(nl + 1)
 			return w.off - from, nil
 		}

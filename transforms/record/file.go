@@ -86,6 +86,9 @@ type Range struct {
 	// Header is the header record as it stands in the file, without its line
 	// end; the format's reader knows what it means.
 	Header []byte
+	// Dialect is what the file itself says of its dialect, such as its delimiter, as
+	// the format's reader writes it. It goes over that of Fingerprint.
+	Dialect string
 	// Failure, where set, says why the file can't be read as a whole. Such a
 	// range has no records and is the only one of its file.
 	Failure *Fault
