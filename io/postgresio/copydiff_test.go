@@ -122,7 +122,7 @@ func (x text) line() string {
 	if !x.quoted {
 		return fmt.Sprintf("%d,%s\n", x.id, x.s)
 	}
-	return fmt.Sprintf("%d,\"%s\"\n", x.id, strings.ReplaceAll(x.s, `"`, `""`))
+	return fmt.Sprint(x.id) + `,"` + strings.ReplaceAll(x.s, `"`, `""`) + "\"\n"
 }
 
 // fate is what became of a text.
