@@ -24,7 +24,7 @@ type upper struct{ S string }
 func (u upper) MarshalText() ([]byte, error) { return []byte(strings.ToUpper(u.S)), nil }
 
 // hidden has nothing that could be written.
-type hidden struct{ s string }
+type hidden struct{ _ string }
 
 type (
 	status string

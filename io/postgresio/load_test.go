@@ -183,6 +183,13 @@ func TestKeysThatAreStoredEqualAreOneKey(t *testing.T) {
 		wantHistory(w, table+"2", "loaded 3 0 3 0")
 		wantSound(w, table, 3)
 	}
+	w.exec("truncate words")
+	ordered := newSink[named](w, "words", WithUpsert(Upsert{}))
+	ordered.load(wholeRange[named](testFile("o1"), named{"ab      ", 1}, named{"ab   ", 2})...)
+	ordered.load(wholeRange[named](testFile("o2"), named{"ab       ", 3}, named{"cd       ", 4}, named{"ab   ", 5}, named{"cd   ", 6})...)
+	if got := w.list("select trim(name), n from words order by name"); !slices.Equal(got, []string{"ab 5", "cd 6"}) {
+		t.Errorf("got %q, want the last records", got)
+	}
 	at := time.Date(2026, 1, 29, 10, 0, 0, 0, time.UTC)
 	s := newSink[timed](w, "times")
 	s.load(wholeRange[timed](testFile("t1"), timed{at.Add(time.Second / 4), 1}, timed{at.Add(-time.Second / 4), 2}, timed{at.Add(time.Second), 3})...)
