@@ -117,7 +117,7 @@ func TestDialects(t *testing.T) {
 		},
 		{
 			"no header, and another number of fields", "1,a\n", noHeader,
-			[]string{"1@0 wrong_field_count: found 2 fields; the columns that are set are 4"},
+			[]string{"1@0 wrong_field_count: found 2 fields; csv.columns names 4"},
 		},
 		{
 			"no header, columns in another order and unknown ones", "a,x,1\n",
