@@ -162,7 +162,7 @@ func TestBegunFilesKeepTheirSplit(t *testing.T) {
 	}
 }
 
-func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
+func TestUnsupportedFingerprintLeavesFilePending(t *testing.T) {
 	good := Fingerprint[abc]()
 	for _, c := range []struct{ name, fingerprint string }{
 		{"another version of the splitting", strings.Replace(good, "csv2", "csv1", 1)},
@@ -172,10 +172,18 @@ func TestForeignFingerprintsLeaveTheFilePending(t *testing.T) {
 		{"a bound that is missing", "csv2;range_bytes=1;range_records=1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := splitAll[abc](t, record.Work{File: writeFile(t, tenRecords), Fingerprint: c.fingerprint}); len(got) != 0 {
-				t.Errorf("the ranges are %+v", got)
-			}
+			wantNotReproduced(t, c.fingerprint)
 		})
+	}
+}
+
+// wantNotReproduced holds that a file with the recorded fingerprint is not read.
+func wantNotReproduced(t *testing.T, fingerprint string) {
+	t.Helper()
+	got := splitAll[abc](t, record.Work{File: writeFile(t, tenRecords), Fingerprint: fingerprint})
+	if len(got) != 1 || got[0].Failure == nil || got[0].Failure.Code != record.CodeUnreadable || got[0].Fingerprint != fingerprint ||
+		!strings.HasPrefix(got[0].Failure.Message, "cannot reproduce its recorded split: ") {
+		t.Errorf("the ranges are %+v", got)
 	}
 }
 
