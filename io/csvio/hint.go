@@ -22,7 +22,7 @@ func (f *format) hint(header string, names []string, s *schema, missing string) 
 		return "; it has zero bytes, so it is no text"
 	}
 	if strings.Contains(strings.TrimRight(header, "\r"), "\r") {
-		return crHint
+		return f.crHint()
 	}
 	known := func(name string) bool { _, is := s.byName[name]; return is }
 	isDigit := func(name string) bool { return strings.ContainsAny(name, "0123456789") }
@@ -38,12 +38,18 @@ func (f *format) hint(header string, names []string, s *schema, missing string) 
 	return ""
 }
 
-const crHint = "; it has a CR in the middle: lines must end with LF, or CRLF, or all of them with CR"
+// crHint is about a line with a CR in the middle.
+func (f *format) crHint() string {
+	if !f.dialect.Header {
+		return "; it has a CR in the middle: lines must end with LF or CRLF; those of a file with a header may all end with CR"
+	}
+	return "; it has a CR in the middle: lines must end with LF or CRLF, or all of them with CR"
+}
 
 // countHint guesses why a line, which is s without its end, has another number of fields.
 func (f *format) countHint(s string, width int) string {
-	if strings.Contains(s, "\r") {
-		return crHint
+	if strings.Contains(s, "\r") && strings.IndexByte(s, f.syntax.quote) < 0 {
+		return f.crHint()
 	}
 	for _, d := range usualDelimiters {
 		if d.char != f.dialect.Delimiter && width > 1 && strings.Count(s, string(rune(d.char))) == width-1 {

@@ -102,7 +102,7 @@ func TestSplitRefusesHeaders(t *testing.T) {
 		{"a column without a name", "a,,c\n", "b", `the required column "b" is missing; the header has "a", "", "c"; column 2 has no name`, 1},
 		{"a page of the web", "<html>\n", "a", `the required column "a" is missing; the header has "<html>"`, 1},
 		{"lines that end with CR, and one with LF", "a,b,c\r1,2,3\n", "c", `the required column "c" is missing; the header has "a", "b", "c\r1", "2", "3"; ` +
-			`it has a CR in the middle: lines must end with LF, or CRLF, or all of them with CR`, 1},
+			`it has a CR in the middle: lines must end with LF or CRLF, or all of them with CR`, 1},
 		{"zero bytes", "\x00\x00\x00\n", "a", `the required column "a" is missing; the header has "\x00\x00\x00"; it has zero bytes, so it is no text`, 1},
 		{"UTF-16 without a byte order mark", "a\x00,\x00b\x00\n\x00", "a", `the required column "a" is missing; the header has "a\x00", "\x00b\x00"; ` +
 			`it seems to be UTF-16 without a byte order mark: set csv.encoding to utf-16le`, 1},
