@@ -41,7 +41,7 @@ func shown(got []outcome, offset, line int64) string {
 // TestLinesMayEndWithCROnly holds that a file reads the same with each LF a CR, but for
 // that in its values.
 func TestLinesMayEndWithCROnly(t *testing.T) {
-	for i := range 500 {
+	for i := range 300 {
 		r := rand.New(rand.NewPCG(uint64(i), 2))
 		content := abcHeader + strings.ReplaceAll(randomBody(r, 1+r.IntN(40)), "\r", "")
 		opts := []Option{WithMaxRangeBytes(1 + r.Int64N(60)), WithMaxRecordBytes(int64(len(abcHeader)) + r.Int64N(60))}
@@ -88,7 +88,7 @@ func TestLineEnds(t *testing.T) {
 // TestPreambleChangesNoRecord holds that a file reads the same after lines that are
 // skipped, and that a sep= line stands for the delimiter that it names.
 func TestPreambleChangesNoRecord(t *testing.T) {
-	for i := range 500 {
+	for i := range 300 {
 		r := rand.New(rand.NewPCG(uint64(i), 3))
 		d := everyDialect[r.IntN(len(everyDialect))]
 		content := abcNames(d).file(d.write(randomBody(r, 1+r.IntN(40))))
