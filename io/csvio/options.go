@@ -27,7 +27,8 @@ func WithMaxRangeBytes(n int64) Option { return func(o *options) { o.limits.Rang
 func WithMaxRangeRecords(n int64) Option { return func(o *options) { o.limits.RangeRecords = n } }
 
 // WithMaxRecordBytes bounds a record in bytes before its newline, 1 MiB by
-// default. A longer one is a fault: record_too_large.
+// default. A longer line is a fault: record_too_large. Of a longer record of several lines
+// the first is one: malformed_csv.
 func WithMaxRecordBytes(n int64) Option { return func(o *options) { o.limits.RecordBytes = n } }
 
 // WithDialect says how the files are written, DefaultDialect() by default. It

@@ -160,7 +160,7 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after q
 	for i < len(b) && state < broken {
 		switch state {
 		case inQuotes:
-			q := -1
+			var q int
 			if x.escape == 0 {
 				q = bytes.IndexByte(b[i:], x.quote)
 			} else {
