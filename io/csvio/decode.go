@@ -248,5 +248,5 @@ func missing(allowed string) *record.Fault {
 }
 
 func invalid(code, found, allowed string) *record.Fault {
-	return &record.Fault{Code: code, Message: "found " + quoteShort(found) + "; allowed is " + allowed}
+	return &record.Fault{Code: code, Message: "found " + quoteShort(found) + "; allowed is " + allowed + nullHint(found)}
 }

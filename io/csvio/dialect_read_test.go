@@ -117,7 +117,12 @@ func TestDialects(t *testing.T) {
 		},
 		{
 			"no header, and another number of fields", "1,a\n", noHeader,
-			[]string{"1@0 wrong_field_count: found 2 fields; the columns that are set are 4"},
+			[]string{"1@0 wrong_field_count: found 2 fields; csv.columns names 4"},
+		},
+		{
+			"no header, and lines that end with CR", "1,a,,\r2,b,,\r", noHeader,
+			[]string{"1@0 wrong_field_count: found 7 fields; csv.columns names 4; it has a CR in the middle: lines must end with LF or CRLF; " +
+				"those of a file with a header may all end with CR"},
 		},
 		{
 			"no header, columns in another order and unknown ones", "a,x,1\n",

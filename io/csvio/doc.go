@@ -17,13 +17,16 @@
 //
 // # The dialect
 //
-// RFC 4180 with LF or CRLF at the end of a line, a byte order mark or none, a
-// line end after the last record or none. A quote opens a quoted field only
-// where the field begins. Blank lines are skipped. CRLF inside quotes is kept
-// as it stands. Columns are found by the header's names, in any order.
+// RFC 4180 with a byte order mark or none, and a line end after the last record or
+// none. A line ends with LF, after any number of CRs, or, in a file with a header and
+// without LF outside quotes, with CR. A quote opens a quoted field only
+// where the field begins. Blank lines are skipped. Line ends inside quotes are kept
+// as they stand. Columns are found by the header's names, in any order.
 //
-// WithDialect takes other delimiters, quotes and comments, files without a
-// header, texts that stand for nothing, trimming and other encodings. A file
+// A first line such as sep=; names the delimiter of its file, and is skipped.
+//
+// WithDialect takes other delimiters, quotes, escapes and comments, lines to skip, files
+// without a header, texts that stand for nothing, trimming and other encodings. A file
 // that was begun with one dialect goes on with it: its fingerprint holds it.
 //
 // # Encodings and compression
@@ -44,10 +47,12 @@
 // # Bad input
 //
 // Reading is permissive: a record that can't become a T is a fault with its
-// code, its column and its raw bytes, and the next record is fine. One stray
-// quote does not swallow the rest of the file: a record that is longer than
-// WithMaxRecordBytes, or still inside quotes at the end of the file, is taken
-// to be the physical line only, and the scan goes on at the next line. A header
+// code, its column and its raw bytes, and the next record is fine. A stray
+// quote costs one line: a record that spans several lines and is malformed (text
+// follows a closing quote, the number of fields is wrong, the quote is never closed, or
+// the record is longer than WithMaxRecordBytes) is its first line only, with the
+// code malformed_csv, and reading resumes on the next line. One warning for each file
+// says on which line a quote opened and to which line it ran. A header
 // that does not fit T fails the file as a whole.
 //
 // # Ranges

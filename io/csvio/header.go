@@ -37,7 +37,7 @@ func (f *format) headerOf(raw []byte, s *schema) (*header, *record.Fault) {
 	}
 	h, fault := matchHeader(names, s, "the header has ")
 	if fault != nil {
-		fault.Message += f.hint(text, names, s)
+		fault.Message += f.hint(text, names, s, fault.Column)
 	}
 	return h, fault
 }
@@ -90,7 +90,7 @@ func (f *format) headerNames(text string) ([]string, *record.Fault) {
 func (f *format) notText(header string) string {
 	switch {
 	case strings.HasPrefix(header, "\xff\xfe") || strings.HasPrefix(header, "\xfe\xff"):
-		return "the file is UTF-16: set the encoding to utf-16, or write it as UTF-8"
+		return "the file is UTF-16: set csv.encoding to utf-16, or write it as UTF-8"
 	case f.dialect.utf16():
 		return "the header is not UTF-16: " + quoteShort(header)
 	}

@@ -30,7 +30,8 @@ func WithMaxRangeBytes(n int64) Option { return func(o *options) { o.limits.Rang
 func WithMaxRangeRecords(n int64) Option { return func(o *options) { o.limits.RangeRecords = n } }
 
 // WithMaxRecordBytes bounds a record in bytes before its newline, 1 MiB by
-// default. A longer one is a fault: record_too_large.
+// default. A longer line is a fault: record_too_large. Of a longer record of several lines
+// the first is one: malformed_csv.
 func WithMaxRecordBytes(n int64) Option { return func(o *options) { o.limits.RecordBytes = n } }
 
 // WithMaxExpansion bounds the content of a compressed file to n times its size, 200

@@ -133,7 +133,11 @@ func (x *syntax) cutQuoted(s string) (field, rest string, closes bool) {
 			continue
 		}
 		field, rest = s[:i], s[i+1:]
-		if !plain {
+		switch {
+		case plain:
+		case x.escape == 0:
+			field = strings.ReplaceAll(field, x.doubled, x.single)
+		default:
 			field = x.unescape.Replace(field)
 		}
 		return field, rest, true

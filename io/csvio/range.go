@@ -208,7 +208,7 @@ func (r *rangeReader[T]) parse(rec *record.Record[T], it item, s string, valid b
 	case len(r.fields) != r.header.width:
 		return &record.Fault{
 			Code:    record.CodeWrongFieldCount,
-			Message: fmt.Sprintf("found %s; %s %d", fieldCount(len(r.fields)), r.format.whoNames(), r.header.width),
+			Message: fmt.Sprintf("found %s; %s %d", fieldCount(len(r.fields)), r.format.whoNames(), r.header.width) + r.format.countHint(s, r.header.width),
 		}
 	}
 	return r.schema.decode(unsafe.Pointer(&rec.Value), r.header, r.fields)
@@ -249,7 +249,7 @@ func (f *format) whoNames() string {
 	if f.dialect.Header {
 		return "the header has"
 	}
-	return "the columns that are set are"
+	return "csv.columns names"
 }
 
 // invalidBytes says where the first bytes stand that are no UTF-8.

@@ -52,7 +52,8 @@ func TestReadBadRecords(t *testing.T) {
 	for _, c := range []struct{ name, bad, code, message string }{
 		{"too few fields", "1,2", record.CodeWrongFieldCount, "found 2 fields; the header has 3"},
 		{"too many fields", "1,2,3,4", record.CodeWrongFieldCount, "found 4 fields; the header has 3"},
-		{"another delimiter", "1;2;3", record.CodeWrongFieldCount, "found 1 field; the header has 3"},
+		{"another delimiter", "1;2;3", record.CodeWrongFieldCount, `found 1 field; the header has 3; separated by ";", it has 3: check csv.delimiter`},
+		{"CR in the middle", "1,2,3\r4,5,6", record.CodeWrongFieldCount, "found 5 fields; the header has 3; it has a CR in the middle: lines must end with LF or CRLF, or all of them with CR"},
 		{"a line of spaces", "   ", record.CodeWrongFieldCount, "found 1 field; the header has 3"},
 		{"a quote inside a field", `1,2"2,3`, record.CodeMalformedCSV, `field 2: a quote stands inside a field that does not begin with one: "2\"2"`},
 		{"a quote after a space", `1, "2",3`, record.CodeMalformedCSV, `field 2: a quote stands inside a field that does not begin with one: " \"2\""`},

@@ -160,7 +160,12 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after q
 	for i < len(b) && state < broken {
 		switch state {
 		case inQuotes:
-			q := x.quotedEnd(b[i:])
+			var q int
+			if x.escape == 0 {
+				q = bytes.IndexByte(b[i:], x.quote)
+			} else {
+				q = bytes.IndexAny(b[i:], x.special)
+			}
 			if q < 0 {
 				return len(b), inQuotes, delimiters
 			}
@@ -184,14 +189,6 @@ func (x *syntax) scanQuotes(b []byte, i int, state quoteState) (end int, after q
 		i++
 	}
 	return i, state, delimiters
-}
-
-// quotedEnd returns the place of the first quote or escape, -1 if there is none.
-func (x *syntax) quotedEnd(b []byte) int {
-	if x.escape == 0 {
-		return bytes.IndexByte(b, x.quote)
-	}
-	return bytes.IndexAny(b, x.special)
 }
 
 // unquotedEnd returns the place of the first delimiter, newline or quote, -1 if

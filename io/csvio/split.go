@@ -54,8 +54,8 @@ func (fn *splitFn[T]) ProcessElement(ctx context.Context, w record.Work, emit fu
 	fingerprint := cmp.Or(w.Fingerprint, fn.Fingerprint)
 	f, err := fn.formats.of(fingerprint)
 	if err != nil {
-		slog.ErrorContext(ctx, "File stays pending: it was begun with a split that this program can't repeat",
-			"file", w.File.Path, "error", err)
+		fault := record.Fault{Code: record.CodeUnreadable, Message: "cannot reproduce its recorded split: " + err.Error()}
+		emit(record.Range{File: w.File, Fingerprint: fingerprint, Era: w.Era, Failure: &fault})
 		return nil
 	}
 	src := &source{version: w.File, open: fn.open, ctl: runctl.Of(fn.Run)}

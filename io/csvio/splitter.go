@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/cartstream/cartstream/transforms/record"
 )
@@ -217,11 +218,22 @@ func (sp *splitter) checkHeader(ctx context.Context, line int64, rest []byte) (b
 		return false, sp.failHeader(line, fault, rest)
 	}
 	sp.scan.width = h.width
-	if len(h.unknown) > 0 && sp.format.dialect.Header {
-		slog.WarnContext(ctx, "Columns that are not known are left out",
-			"file", sp.source.version.Path, "columns", quoteList(h.unknown))
+	if sp.format.dialect.Header {
+		sp.warnOfColumns(ctx, h)
 	}
 	return true, nil
+}
+
+// warnOfColumns logs which columns of the file are not loaded.
+func (sp *splitter) warnOfColumns(ctx context.Context, h *header) {
+	named := slices.DeleteFunc(slices.Clone(h.unknown), func(name string) bool { return name == "" })
+	log := slog.With("file", sp.source.version.Path)
+	if len(named) > 0 {
+		log.WarnContext(ctx, "Columns that are not known are left out", "columns", quoteList(named))
+	}
+	if n := len(h.unknown) - len(named); n > 0 {
+		log.WarnContext(ctx, "Columns without a name in the header are left out", "columns", n)
+	}
 }
 
 // failHeader fails the file, and names the line that is the header, if one is.

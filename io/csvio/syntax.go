@@ -13,8 +13,10 @@ type syntax struct {
 	// quote is the newline where nothing is quoted, and comment where nothing is
 	// a comment: no line holds one. escape is 0 where quotes are doubled.
 	delimiter, quote, comment, escape byte
-	// unescape replaces what stands for a quote, or an escape, inside quotes.
-	unescape *strings.Replacer
+	// doubled and single are what stands for a quote inside quotes, and the
+	// quote. unescape replaces escapes before quotes and escapes.
+	doubled, single string
+	unescape        *strings.Replacer
 	// special are the bytes that the scan looks for inside quotes.
 	special string
 	// spaces are trimmed, where there are any.
@@ -30,12 +32,11 @@ func newSyntax(d Dialect) *syntax {
 		x.newline = '\r'
 	}
 	x.quote, x.comment = cmp.Or(d.Quote, x.newline), cmp.Or(d.Comment, x.newline)
-	quote, escape := string(rune(x.quote)), string(rune(x.escape))
-	x.unescape = strings.NewReplacer(quote+quote, quote)
-	if x.escape != 0 {
-		x.unescape = strings.NewReplacer(escape+quote, quote, escape+escape, escape)
-	}
-	x.special = quote + escape
+	x.single = string(rune(x.quote))
+	x.doubled = x.single + x.single
+	escape := string(rune(x.escape))
+	x.unescape = strings.NewReplacer(escape+x.single, x.single, escape+escape, escape)
+	x.special = x.single + escape
 	if d.Trim {
 		x.spaces = strings.ReplaceAll(" \t", string(rune(d.Delimiter)), "")
 	}

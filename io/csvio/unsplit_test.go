@@ -191,7 +191,7 @@ func TestUTF16ThatIsNone(t *testing.T) {
 		name, content, want string
 		kind                record.Kind
 	}{
-		{"no byte order mark", "a,b,c\n", `file "in memory": the file has no byte order mark, so it may be either kind of UTF-16: set the encoding to utf-16le or utf-16be`, record.KindFileFailed},
+		{"no byte order mark", "a,b,c\n", `file "in memory": the file has no byte order mark, so it may be either kind of UTF-16: set csv.encoding to utf-16le or utf-16be`, record.KindFileFailed},
 		{"one byte", "a", `file "in memory": the file has no byte order mark`, record.KindFileFailed},
 		{"nothing", "", "", record.KindRangeEnd},
 		{"half a pair", inUTF16(binary.LittleEndian, "\ufeffa,b,c\n1,") + "\x3e\xd8,\x00\n\x00", "the record has half of a surrogate pair", record.KindFault},

@@ -9,7 +9,7 @@ import (
 )
 
 var errNoByteOrderMark = errors.New("the file has no byte order mark, so it may be either kind of UTF-16: " +
-	"set the encoding to utf-16le or utf-16be")
+	"set csv.encoding to utf-16le or utf-16be")
 
 // utf16Reader reads UTF-16 as UTF-8. Half of a surrogate pair becomes the three
 // bytes that UTF-8 forbids for it, and an odd byte at the end 0xff, so that the
