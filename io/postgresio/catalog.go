@@ -43,7 +43,7 @@ func readTable(ctx context.Context, db querier, name string) (*table, error) {
 	rows, _ := db.Query(ctx, columnsSQL, t.shape.oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
 		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
+			&c.generated, &c.required, &c.array, &c.nullable, &c.loose)
 	})
 	if err != nil {
 		return nil, err
