@@ -147,15 +147,10 @@ func splitTuple(tuple []byte, fields [][]byte) {
 func isNull(field []byte) bool { return int32(binary.BigEndian.Uint32(field)) < 0 }
 
 // The types that a key's columns may have; enums and citext count as text.
-var (
-	integerKeys = []uint32{pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID}
-	keyOIDs     = slices.Concat(integerKeys, textOIDs, []uint32{
-		pgtype.UUIDOID, pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID, pgtype.BoolOID,
-	})
-)
+var keyOIDs = slices.Concat(textOIDs, []uint32{
+	pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.UUIDOID, pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID, pgtype.BoolOID,
+})
 
 const allowedKeys = "uuid, smallint, integer, bigint, text, varchar, char, date, timestamp, timestamptz, boolean and enums"
-
-func isInteger(c column) bool { return slices.Contains(integerKeys, c.typeOID) }
 
 func isText(c column) bool { return slices.Contains(textOIDs, c.typeOID) }

@@ -207,6 +207,9 @@ func (a *attempt) fault(r *rejection) record.Fault {
 	if reason.Hint != "" {
 		message += "; HINT: " + reason.Hint
 	}
+	if place := placeOf(a.e.fields, r.column); reason.Code == notNullViolation && place >= 0 && isNull(tupleField(r.row.tuple(), place)) {
+		message += "; the record has no value for it: its field is empty, or one of csv.null_value"
+	}
 	return record.Fault{Code: record.CodeRejectedByDatabase, Column: r.column, Message: message}
 }
 

@@ -76,7 +76,7 @@ var rejectedArticles = []struct {
 	{"out of range", func(a *article) { a.Price = price("1000") }, "price", []string{"22003", "precision 4"}},
 	{"out of range of the second", func(a *article) { a.Weight = price("1000000") }, "weight", []string{"22003", "precision 6"}},
 	{"domain", func(a *article) { a.Amount = 0 }, "amount", []string{"23514", "positive_check"}},
-	{"NULL", func(a *article) { a.Shop = nil }, "shop", []string{"23502", "DETAIL: Failing row contains"}},
+	{"NULL", func(a *article) { a.Shop = nil }, "shop", []string{"23502", "DETAIL: Failing row contains", "csv.null_value"}},
 	{"check of a column", func(a *article) { a.From, a.To = 13, 14 }, "begins", []string{"23514", "articles_begins_check"}},
 	{"check of two columns", func(a *article) { a.To = 0 }, "", []string{"23514", "in_order", "DETAIL: "}},
 	{"unique", func(a *article) { a.Code = "taken" }, "code", []string{"23505", "articles_code_key", "DETAIL: Key (code)=(taken) already exists."}},

@@ -129,7 +129,10 @@ func isRowFault(err error) (*pgconn.PgError, bool) {
 	return pg, false
 }
 
-const uniqueViolation = "23505"
+const (
+	notNullViolation = "23502"
+	uniqueViolation  = "23505"
+)
 
 // SafeError drops from an error what may hold the connection string.
 func SafeError(err error) error {

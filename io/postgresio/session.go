@@ -80,8 +80,10 @@ var pins = []struct{ name, value string }{
 // cartstream, nor another client's temporary one, and operators are PostgreSQL's own.
 var setPins = `select set_config(name, value, true) from (values ` + pinValues() + `,
 	('synchronous_commit', case when current_setting('synchronous_commit') = 'off' then 'on' end),
-	('search_path', (select coalesce(string_agg(quote_ident(s), ', ' order by place), 'public') || ', pg_temp'
-		from unnest(current_schemas(false)) with ordinality c(s, place) where s <> 'cartstream' and left(s, 3) <> 'pg_'))) pin(name, value)
+	('search_path', case when current_user = 'cartstream' or pg_my_temp_schema() <> 0 or current_schemas(false) = '{}'
+			or position('cartstream' in current_setting('search_path')) + position('pg_' in current_setting('search_path')) > 0
+		then (select coalesce(string_agg(quote_ident(s), ', ' order by place), 'public') || ', pg_temp'
+			from unnest(current_schemas(false)) with ordinality c(s, place) where s <> 'cartstream' and left(s, 3) <> 'pg_') end)) pin(name, value)
 	where current_setting(name, true) <> value`
 
 func pinValues() string {

@@ -175,8 +175,7 @@ func wantPins(w *world) {
 	reading := map[string]string{"enable_seqscan": "on", "row_security": "off"}
 	for begin, others := range map[string]map[string]string{beginWriting: nil, beginLoading: nil, beginReading: reading} {
 		err := inTransaction(context.Background(), w.pool, "asking", begin, func(tx pgx.Tx) error {
-			for _, p := range append(slices.Clone(pins), struct{ name, value string }{"search_path", "public, pg_temp"},
-				struct{ name, value string }{"synchronous_commit", one[string](w, "select reset_val from pg_settings where name = 'synchronous_commit'")}) {
+			for _, p := range append(slices.Clone(pins), struct{ name, value string }{"synchronous_commit", one[string](w, "select reset_val from pg_settings where name = 'synchronous_commit'")}) {
 				var got *string
 				if err := tx.QueryRow(context.Background(), "select current_setting($1, true)", p.name).Scan(&got); err != nil {
 					return err
@@ -189,7 +188,12 @@ func wantPins(w *world) {
 					w.t.Errorf("%s is %s, want %s", p.name, *got, want)
 				}
 			}
-			return nil
+			var schemas string
+			err := tx.QueryRow(context.Background(), "select current_schemas(true)::text").Scan(&schemas)
+			if first, _, _ := strings.Cut(schemas, ",pg_temp"); strings.Trim(first, "{}") != "pg_catalog,public" {
+				w.t.Errorf("the schemas are %s", schemas)
+			}
+			return err
 		})
 		if err != nil {
 			w.t.Error(err)

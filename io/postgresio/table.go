@@ -49,8 +49,6 @@ type column struct {
 	modifier int32
 	// generated columns can't be written; required ones must be.
 	generated, required bool
-	// primary tells that the column is of the primary key.
-	primary bool
 	// array tells that the type is an array.
 	array bool
 	// nullable tells that the column may be NULL.
@@ -133,7 +131,6 @@ select a.attname, a.atttypid,
 	a.attgenerated <> '' or a.attidentity = 'a',
 	a.attnotnull and not a.atthasdef and a.attidentity = '',
 	t.typcategory = 'A',
-	exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey::int2[])),
 	not a.attnotnull,
 	t.typcategory = 'S' and t.typname not in ('text', 'varchar') or t.oid in ('timestamp'::regtype, 'timestamptz'::regtype) and greatest(a.atttypmod, base.modifier) >= 0
 		or exists (select from pg_collation c where c.oid = a.attcollation and not c.collisdeterministic)
