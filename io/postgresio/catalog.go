@@ -42,13 +42,8 @@ func readTable(ctx context.Context, db querier, name string) (*table, error) {
 	t.name, t.quoted = schema+"."+t.relation, pgx.Identifier{schema, t.relation}.Sanitize()
 	rows, _ := db.Query(ctx, columnsSQL, t.shape.oid)
 	t.columns, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-<<<<<<< HEAD
 		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared, &c.modifier,
-			&c.generated, &c.required, &c.array, &c.primary, &c.nullable, &c.loose)
-=======
-		return c, r.Scan(&c.name, &c.oid, &c.typeOID, &c.typeName, &c.exactName, &c.declared,
 			&c.generated, &c.required, &c.array, &c.nullable, &c.loose)
->>>>>>> session
 	})
 	if err != nil {
 		return nil, err
