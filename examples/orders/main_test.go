@@ -76,7 +76,7 @@ func wantOrders(t *testing.T, url string) {
 		"Bergen A-1 t 2 2026-02-01 12.50 [1]", `Oslo A-1 t 3 2026-01-29 59.90 {"gift": true, "note": "call first"}`, "Oslo A-2 f 1 5.00", "Oslo A-5 t 1 2099-01-01 5.00")
 	want(t, url, `select concat_ws(' ', line_number, code, column_name) from cartstream.dead_letters order by line_number`,
 		"7 invalid_value paid", "8 wrong_items items", "10 invalid_timestamp delivered",
-		"11 invalid_value details", "12 rejected_by_database", "13 wrong_field_count")
+		"11 invalid_value details", "12 rejected_by_database total", "13 wrong_field_count")
 }
 
 func TestMainIsShort(t *testing.T) {
