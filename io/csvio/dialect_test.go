@@ -139,7 +139,7 @@ func TestFingerprintOfDialects(t *testing.T) {
 		{"no quote", func(d *Dialect) { d.Quote = 0 }, ";quote="},
 		{
 			"columns", func(d *Dialect) { d.Header, d.Columns = false, []string{"a", "b", "c", "x,y", "Größe"} },
-			";header=false;columns=a,b,c,x%2Cy,Größe",
+			";header=false;columns=a,b,c,x%2Cy,Gr%C3%B6%C3%9Fe",
 		},
 		{"null values", func(d *Dialect) { d.NullValue = []string{`\N`, "NULL", "a=b;c", "\x01 %"} }, `;null_value=\N,NULL,a%3Db%3Bc,%01%20%25`},
 		{"an escape, and lines to skip", func(d *Dialect) { d.Escape, d.SkipLines = '\\', 3 }, `;escape=\;skip_lines=3`},

@@ -42,7 +42,7 @@ func TestArchiveWithTooMuchContentFails(t *testing.T) {
 					case c.records == rows && last.Kind != record.KindRangeEnd:
 						t.Errorf("ends with %+v", last)
 					case c.records < rows && (last.Kind != record.KindFileFailed || last.Fault.Code != record.CodeTooLargeArchive ||
-						!strings.Contains(last.Fault.Message, fmt.Sprintf("the %d records before that are loaded, and the rest was not read", n))):
+						!strings.Contains(last.Fault.Message, fmt.Sprintf("what comes after its first %d records was not read", n))):
 						t.Errorf("ends with %+v, %v", last, last.Fault)
 					}
 				})

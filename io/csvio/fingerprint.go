@@ -130,12 +130,12 @@ func listPart(name string, of func(*Dialect) *[]string) dialectPart {
 	}}
 }
 
-// escape writes as %XX what has a meaning in a fingerprint and what a reader
-// could not see.
+// escape writes as %XX what has a meaning in a fingerprint, what a reader could not see,
+// and what the encoding of a database may lack.
 func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c == 0x7f || strings.IndexByte("%;,=", c) >= 0 {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("%;,=", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)

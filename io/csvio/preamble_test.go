@@ -114,6 +114,28 @@ func TestPreambleChangesNoRecord(t *testing.T) {
 	}
 }
 
+func TestFileThatSkipLinesEmptiesFails(t *testing.T) {
+	for content, says := range map[string]string{
+		"":                     "",
+		"a,b,c\n1,2,3\n":       "csv.skip_lines skips 3 lines, and after them the file has no header",
+		"title\n\na,b,c\n":     "csv.skip_lines skips 3 lines, and after them the file has no header",
+		"1\n2\n3\n\n\n":       "csv.skip_lines skips 3 lines, and after them the file has no header",
+		"1\n2\n3\na,b,c\n":    "",
+		"sep=;\n2\n3\na;b;c\n": "",
+	} {
+		dialect := WithDialect(with(func(d *Dialect) { d.SkipLines = 3 }))
+		got := ""
+		for _, r := range splitAll[abc](t, record.Work{File: writeFile(t, content)}, dialect) {
+			if r.Failure != nil {
+				got = r.Failure.Message
+			}
+		}
+		if got != says {
+			t.Errorf("%q: %q, want %q", content, got, says)
+		}
+	}
+}
+
 func TestHeaderBelowTitlesIsNamed(t *testing.T) {
 	for _, c := range []struct{ content, says string }{
 		{"Events of January\nmade 2026-02-01\n\na,b,c\n1,2,3\n", "; line 4 has the required columns: if it is the header, set csv.skip_lines to 3"},

@@ -183,7 +183,7 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if size == 0 {
-			return true, nil
+			return sp.noHeader()
 		}
 		line := sp.line
 		sp.line += int64(it.lines)
@@ -191,6 +191,18 @@ func (sp *splitter) header(ctx context.Context) (bool, error) {
 			return sp.takeHeader(ctx, it, data[:min(int64(len(data)), sp.win.max+1)], line)
 		}
 	}
+}
+
+// noHeader ends a file that holds no header. One that csv.skip_lines has emptied fails.
+func (sp *splitter) noHeader() (bool, error) {
+	skip := sp.format.dialect.SkipLines
+	switch {
+	case skip == 0 || sp.line == 1:
+		return true, nil
+	case sp.mayGrow:
+		return false, &unfinishedError{line: sp.line, what: "it ends before its header"}
+	}
+	return false, sp.fail(1, invalidHeader("", fmt.Sprintf("csv.skip_lines skips %d lines, and after them the file has no header", skip)))
 }
 
 func (sp *splitter) takeHeader(ctx context.Context, it item, data []byte, line int64) (bool, error) {

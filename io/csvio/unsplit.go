@@ -82,7 +82,7 @@ func (sp *splitter) explain(err error, mayGrow bool) error {
 	case broken.fault.Code == record.CodeCorruptArchive:
 		broken.fault.Message += "; " + sp.consequence()
 	case broken.fault.Code == record.CodeTooLargeArchive:
-		broken.fault.Message += fmt.Sprintf("; the %d records before that are loaded, and the rest was not read", sp.recordsBefore())
+		broken.fault.Message += fmt.Sprintf("; what comes after its first %d records was not read", sp.recordsBefore())
 	}
 	return err
 }

@@ -71,7 +71,7 @@ func (e *engine) load(b *batch, inFlight *keysInFlight, room *workspace) error {
 	}
 	err := retry(e.control.Context(), e.pool, e.opts.RetryFor, e.loading(b), func(ctx context.Context) error {
 		err := once(ctx)
-		for b.leaveOutOver(err) {
+		for leaveOutOver(err) {
 			err = once(ctx)
 		}
 		return err

@@ -17,13 +17,15 @@ import (
 // read all the same, so that the history can say how many records are left out.
 
 // overBoundSQL is a condition: the range v is of a file that has failed for that reason.
+// A file that is tried anew by other settings has another fingerprint.
 const overBoundSQL = `exists (
-	select from cartstream.file_outcomes o
+	select from cartstream.file_outcomes o join cartstream.files f using (file_id, fingerprint)
 	where o.file_id = v.file_id and o.status = 'failed' and o.code = '` + record.CodeTooManyDeadLetters + `')`
 
 // overBoundError says that a batch takes files over the bound.
 type overBoundError struct {
-	files map[record.File]bool
+	// units are the ranges of these files that the batch would have loaded.
+	units []*unit
 	bound int
 }
 
@@ -31,7 +33,7 @@ func (e *overBoundError) Error() string { return e.fault().Message }
 
 func (e *overBoundError) fault() *record.Fault {
 	return &record.Fault{Code: record.CodeTooManyDeadLetters, Message: fmt.Sprintf(
-		"it has more than %d dead letters (validation.max_dead_letters); what was committed before stays. Correct the file or the settings; "+
+		"it has more than %d dead letters (validation.max_dead_letters); what was committed before stays. Correct the file; "+
 			"or raise that bound, and 'cartstream retry' loads the rest", e.bound)}
 }
 
@@ -67,29 +69,27 @@ func (a *attempt) boundDeadLetters(ctx context.Context, tx pgx.Tx) error {
 	}); err != nil {
 		return err
 	}
-	over := &overBoundError{files: map[record.File]bool{}, bound: bound}
+	over := &overBoundError{bound: bound}
 	for u := range a.claimed {
 		if dead[a.ids[u]] > int64(bound) {
-			over.files[u.source.File] = true
+			over.units = append(over.units, u)
 		}
 	}
-	if len(over.files) == 0 {
+	if len(over.units) == 0 {
 		return nil
 	}
 	return over
 }
 
 // leaveOutOver leaves the ranges out that an attempt has found to be over the bound, and
-// reports whether there were any: then the rest of the batch is to be tried again.
-func (b *batch) leaveOutOver(err error) bool {
+// reports whether there were any. Then the rest of the batch is to be tried again.
+func leaveOutOver(err error) bool {
 	over := (*overBoundError)(nil)
 	if !errors.As(err, &over) {
 		return false
 	}
-	for _, u := range b.units {
-		if over.files[u.source.File] && u.marker == record.KindRangeEnd {
-			u.leaveOut(over.fault())
-		}
+	for _, u := range over.units {
+		u.leaveOut(over.fault())
 	}
 	return true
 }

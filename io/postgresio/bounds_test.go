@@ -94,6 +94,28 @@ func TestFileWithTooManyDeadLettersFails(t *testing.T) {
 	}
 }
 
+// A file that failed so and is tried anew by other settings has another fingerprint, and is
+// judged by what it has then.
+func TestFileOverItsBoundIsTriedAnewByOtherSettings(t *testing.T) {
+	w := newWorld(t, itemTable)
+	file := testFile("bad.csv")
+	s := newSink[item](w, "items", WithMaxDeadLetters(5))
+	load := func(fingerprint string, dead int) {
+		for n := range 10 {
+			records := partOf(file, n, dead)
+			records[0].Source.Range.Fingerprint = fingerprint
+			s.load(records...)
+		}
+	}
+	load("f1", 6)
+	wantSound(w, "items", 0)
+	load("f2", 0)
+	wantSound(w, "items", 100)
+	if got := one[string](w, "select status || row_count from cartstream.load_history"); got != "loaded100" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // A retry with a larger bound loads what was left out, and nothing twice.
 func TestRetryLoadsWhatWasLeftOut(t *testing.T) {
 	w := newWorld(t, itemTable)

@@ -51,7 +51,7 @@ left join lateral (
     where g.file_id = f.file_id
 ) r on true
 left join lateral (
-    select status, fingerprint, code, message, line_number, column_name
+    select status, fingerprint, message, line_number, column_name
     from cartstream.file_outcomes
     where file_id = f.file_id
     order by outcome_id desc
@@ -67,5 +67,5 @@ left join lateral (
 left join lateral (
     select case when sum(left_out) > 0 then format('; %s records are left out so far', sum(left_out)) else '' end as message
     from cartstream.file_outcomes
-    where file_id = f.file_id and o.code = 'too_many_dead_letters' and code = o.code
+    where file_id = f.file_id and fingerprint = f.fingerprint
 ) left_out on true;
