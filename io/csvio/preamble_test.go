@@ -119,8 +119,8 @@ func TestFileThatSkipLinesEmptiesFails(t *testing.T) {
 		"":                     "",
 		"a,b,c\n1,2,3\n":       "csv.skip_lines skips 3 lines, and after them the file has no header",
 		"title\n\na,b,c\n":     "csv.skip_lines skips 3 lines, and after them the file has no header",
-		"1\n2\n3\n\n\n":       "csv.skip_lines skips 3 lines, and after them the file has no header",
-		"1\n2\n3\na,b,c\n":    "",
+		"1\n2\n3\n\n\n":        "csv.skip_lines skips 3 lines, and after them the file has no header",
+		"1\n2\n3\na,b,c\n":     "",
 		"sep=;\n2\n3\na;b;c\n": "",
 	} {
 		dialect := WithDialect(with(func(d *Dialect) { d.SkipLines = 3 }))

@@ -15,10 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// staleAfter is how long a session of ours must have made no progress before it
-// is ended. Tests shorten it.
-var staleAfter = time.Minute
-
 // watcher asks the server of a pool's connections about them.
 type watcher struct {
 	config *pgx.ConnConfig // set before the first connection is made
@@ -99,7 +95,7 @@ func blockersQuery(version string) string {
 // look asks the server at the address about the process that serves a connection;
 // behind a pooler it does so only in the transaction that began then.
 func (w *watcher) look(address string, pid uint32, began string) (v view) {
-	ctx, cancel := context.WithTimeout(context.Background(), askBound)
+	ctx, cancel := context.WithTimeout(context.Background(), silence.Load().answer)
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, w.configFor(address))
 	var refused *pgconn.PgError
@@ -186,12 +182,12 @@ func (w *watcher) standsStill(b blocker) bool {
 		w.seen[b.fingerprint] = time.Now()
 		return false
 	}
-	return time.Since(since) >= staleAfter
+	return time.Since(since) >= silence.Load().stale
 }
 
 // end ends a session, unless its process is another one by now.
 func (w *watcher) end(ctx context.Context, conn *pgconn.PgConn, b blocker) {
 	result := conn.ExecParams(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_start = $2::timestamptz",
 		[][]byte{strconv.AppendInt(nil, int64(b.pid), 10), []byte(b.started)}, nil, nil, nil).Read()
-	slog.Warn("Ended a session of Cartstream's that held a lock and has made no progress", append([]any{"for", staleAfter.String(), "error", result.Err}, b.fields()...)...)
+	slog.Warn("Ended a session of Cartstream's that held a lock and has made no progress", append([]any{"for", silence.Load().stale.String(), "error", result.Err}, b.fields()...)...)
 }

@@ -104,7 +104,7 @@ func TestDeadWorkerHoldsUpItsOwnFilesOnly(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			askFast(t)
-			staleAfter = 3 * time.Second // reset by askFast
+			silence.Load().stale = 3 * time.Second // of askFast
 			w := newWorld(t, itemTable)
 			log := captureLog(t)
 			stuck := testFile("stuck.csv")
@@ -169,7 +169,7 @@ func TestSessionsThatAreNotOursToEndAreWaitedFor(t *testing.T) {
 			s := newSink[item](w, "items")
 			done := inBackground(func() error { return s.bundle(wholeRange[item](file, items(0, 5)...)...) })
 			waitUntil(t, "word of the blocker", func() bool { return strings.Contains(log.String(), "blocked_by=") })
-			for end := time.Now().Add(3 * staleAfter); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(3 * silence.Load().stale); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if c.moves {
 					rows <- id(int(time.Now().UnixNano()%1e9)+1000).String() + "\tn\n"
 				}

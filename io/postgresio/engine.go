@@ -141,7 +141,8 @@ func startEngine(opts loadOptions, fields []field) (*engine, error) {
 		opts: opts, control: control, pool: pool, totals: totalsOf(opts.Run), columns: columnsOf(fields), fields: fields, keys: newKeysInFlight(),
 		lineage: lineageOf(opts.Run, opts.Database),
 	}
-	e.order.token, e.order.ended = uuid.New(), make(chan struct{})
+	e.order.token = uuid.New()
+	e.order.ctx, e.order.end = context.WithCancel(e.control.Context())
 	e.changed, e.closing = sync.NewCond(&e.mu), make(chan struct{})
 	e.open = &batch{id: uuid.New()}
 	err = retry(control.Context(), pool, opts.RetryFor, "reading the catalog of PostgreSQL", func(ctx context.Context) (err error) {

@@ -30,7 +30,10 @@ type orderLease struct {
 	token  uuid.UUID   // by which the process is known
 	held   atomic.Bool // the lease is ours, as far as is known
 	renew  sync.Once
-	ended  chan struct{} // closed when the engine has ended
+	// ctx ends with the engine, by end; renewing is done when the lease is renewed no more.
+	ctx      context.Context
+	end      context.CancelFunc
+	renewing sync.WaitGroup
 }
 
 // How long a lease holds without being renewed, how often it is renewed, and how
@@ -80,7 +83,7 @@ func (e *engine) keepOrder(ctx context.Context) error {
 			return err
 		case taken:
 			l.held.Store(true)
-			l.renew.Do(func() { go e.renewLease() })
+			l.renew.Do(func() { l.renewing.Go(e.renewLease) })
 			return nil
 		case !told && holder != "":
 			told = true
@@ -119,14 +122,14 @@ func processName() string {
 func (e *engine) renewLease() {
 	for {
 		select {
-		case <-e.order.ended:
+		case <-e.order.ctx.Done():
 			return
 		case <-time.After(leaseRenew):
 		}
 		if !e.order.held.Load() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(e.control.Context(), leaseTerm)
+		ctx, cancel := context.WithTimeout(e.order.ctx, leaseTerm)
 		ours, err := e.changeLease(ctx, renewLeaseSQL, leaseTerm)
 		cancel()
 		if err == nil && !ours {
@@ -147,7 +150,8 @@ func (e *engine) changeLease(ctx context.Context, sql string, more ...any) (ours
 // endLease gives the lease back, so that nobody waits for its term; if that fails
 // they do.
 func (e *engine) endLease() {
-	close(e.order.ended)
+	e.order.end()
+	e.order.renewing.Wait()
 	if !e.order.held.Swap(false) {
 		return
 	}

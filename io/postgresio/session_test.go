@@ -48,7 +48,7 @@ var varietyDDL = []string{
 func varietyOf(n int64) variety {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789_012_000, time.UTC)
 	return variety{
-		ID: n, Name: "Müller – 東京", At: at, Local: at, Day: at, Took: 26*time.Hour + 1500*time.Millisecond, Bytes: []byte{0, 1, '\\', 0xff},
+		ID: n, Name: "Müller – 東京", At: at, Local: at, Day: at.Truncate(24 * time.Hour), Took: 26*time.Hour + 1500*time.Millisecond, Bytes: []byte{0, 1, '\\', 0xff},
 		Ratio: 1.0 / 3, Tags: []string{"NULL", "ü", `a\b`}, Doc: json.RawMessage(`{"ü": 1}`), Part: "text <b>ü</b>",
 	}
 }

@@ -7,26 +7,39 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// How long nothing may come or go over a connection that is waited for.
-// Tests shorten them.
-var (
-	// askAfter is when the server is asked, over another connection, what the
+// silenceTimes are how long nothing may come or go over a connection that is waited for.
+type silenceTimes struct {
+	// ask is when the server is asked, over another connection, what the
 	// matter is, and how often.
-	askAfter = 5 * time.Second
-	// warnAfter is when the log says what is waited for; then after twice that time,
+	ask time.Duration
+	// warn is when the log says what is waited for; then after twice that time,
 	// and so on.
-	warnAfter = 10 * time.Second
-	// silenceBound is when a connection is given up of which the server does not say
+	warn time.Duration
+	// silent is when a connection is given up of which the server does not say
 	// that it is at work for it.
-	silenceBound = time.Minute
-	// unknownBound is the same where the server answers and can't tell.
-	unknownBound = 5 * time.Minute
-	// askBound is how long the server may take to say so.
-	askBound = 5 * time.Second
-)
+	silent time.Duration
+	// unknown is the same where the server answers and can't tell.
+	unknown time.Duration
+	// answer is how long the server may take to say so.
+	answer time.Duration
+	// stale is how long a session of ours must have made no progress before it
+	// is ended.
+	stale time.Duration
+}
+
+// silence holds the times in force. Tests shorten them, while connections of earlier tests
+// still close.
+var silence atomic.Pointer[silenceTimes]
+
+func init() {
+	silence.Store(&silenceTimes{
+		ask: 5 * time.Second, warn: 10 * time.Second, silent: time.Minute, unknown: 5 * time.Minute, answer: 5 * time.Second, stale: time.Minute,
+	})
+}
 
 // errSilent ends what waits on a connection that is given up. It may be tried again.
 var errSilent = errors.New("the connection was given up, because nothing came over it")
@@ -140,9 +153,9 @@ func (c *watchedConn) setCommitting(is bool) {
 
 // pause is how long to wait until the next look. The lock is held.
 func (c *watchedConn) pause() time.Duration {
-	d := askAfter
+	d := silence.Load().ask
 	if !c.giveUp.IsZero() {
-		d = min(d, max(time.Until(c.giveUp), askAfter/10))
+		d = min(d, max(time.Until(c.giveUp), d/10))
 	}
 	return d
 }
@@ -192,17 +205,18 @@ func (c *watchedConn) judge(v view) {
 		last = c.alive
 	}
 	quiet := now.Sub(c.moved)
-	due := max(warnAfter, 2*c.warned)
+	times := silence.Load()
+	due := max(times.warn, 2*c.warned)
 	if len(v.blockers) > 0 {
-		due = max(askAfter, 2*c.warned)
+		due = max(times.ask, 2*c.warned)
 	}
 	if quiet >= due {
 		c.warned = quiet
 		c.warn(v, quiet)
 	}
-	bound := silenceBound
+	bound := times.silent
 	if v.answered && !v.known {
-		bound = unknownBound
+		bound = times.unknown
 	}
 	switch over := now.Sub(last) >= bound; {
 	case v.busy:

@@ -170,10 +170,14 @@ func (s *staller) setReadOnly(is bool) {
 
 // askFast shortens the times after which a connection is looked at and given up.
 func askFast(t *testing.T) {
-	ask, warn, silent, unknown, bound, stale, claim := askAfter, warnAfter, silenceBound, unknownBound, askBound, staleAfter, claimBound
-	askAfter, warnAfter, silenceBound, unknownBound, askBound, staleAfter, claimBound = 100*time.Millisecond, 200*time.Millisecond, time.Second, 2*time.Second, 500*time.Millisecond, time.Second, 100*time.Millisecond
+	before, claim := silence.Load(), claimBound
+	silence.Store(&silenceTimes{
+		ask: 100 * time.Millisecond, warn: 200 * time.Millisecond, silent: time.Second, unknown: 2 * time.Second, answer: 500 * time.Millisecond, stale: time.Second,
+	})
+	claimBound = 100 * time.Millisecond
 	t.Cleanup(func() {
-		askAfter, warnAfter, silenceBound, unknownBound, askBound, staleAfter, claimBound = ask, warn, silent, unknown, bound, stale, claim
+		silence.Store(before)
+		claimBound = claim
 	})
 }
 

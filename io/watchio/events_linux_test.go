@@ -338,7 +338,7 @@ func TestArrivalTakesItsPlaceInTheBacklog(t *testing.T) {
 			w.poll(want[0])
 			names, full := w.fn.poller.names, w.fn.poller.full
 			comes := moveIn(t, filepath.Join(w.dir, "comes.csv"), "x", c.age)
-			eventually(t, "the event", w.fn.poller.events.Arrived)
+			eventually(t, "the event", func() bool { return w.fn.poller.events.Has(comes.Path) && w.fn.poller.events.Arrived() })
 			for _, f := range slices.Insert(want, c.place, comes)[1:] {
 				w.want(f)
 			}
