@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func TestSmallFileDoesNotFillTheDatabase(t *testing.T) {
 		settings, code, says string
 		read                 int
 	}{
-		"by its content":      {"{}", "too_large_archive", `what comes after its first 200000 records was not read; (\d+) records are left out so far`, 200_000},
+		"by its content":      {"{}", "too_large_archive", `what comes after its first 150000 records was not read(?:; (\d+) records are left out so far)?`, 150_000},
 		"by its dead letters": {"{max_expansion: 0}", "too_many_dead_letters", `more than 100000 dead letters .*; (\d+) records are left out so far`, 500_000},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +89,7 @@ func TestSmallFileDoesNotFillTheDatabase(t *testing.T) {
 			}
 			message := s.query(`select first_error_message from cartstream.load_history where status = 'failed'`)
 			found := regexp.MustCompile(c.says).FindStringSubmatch(strings.Join(message, "\n"))
-			if len(found) != 2 || found[1] != strconv.Itoa(c.read-dead) {
+			if len(found) != 2 || cmp.Or(found[1], "0") != strconv.Itoa(c.read-dead) {
 				t.Errorf("%d dead letters, and the history says %q", dead, message)
 			}
 			s.run(exitDone, "verify", "--files")

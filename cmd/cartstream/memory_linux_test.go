@@ -27,7 +27,8 @@ func TestMemoryOfAnArchiveWithTheLargestWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write("in/a.csv.zst", string(w.EncodeAll(content, nil)))
-	p := s.start("run", "--available-now", "--input", "in/*")
+	s.write("s.yaml", "validation: {max_expansion: 0}\n")
+	p := s.start("run", "--available-now", "--input", "in/*", "--config", "s.yaml")
 	resident := p.mostResident()
 	p.endsWith(exitDone)
 	s.expect(countRows, "50000")

@@ -137,7 +137,9 @@ func TestHostileSettingsChangeNothing(t *testing.T) {
 		if s.name == "search_path" {
 			set = " set " + s.name + " = " + s.value
 		}
-		check(s.name+" "+s.value, owner, []string{"alter role " + role + set}, reset)
+		check(s.name+" "+s.value+" of the role", owner, []string{"alter role " + role + set}, reset)
+		check(s.name+" "+s.value+" of the database", owner, []string{"alter database " + database + set}, reset)
+		check(s.name+" "+s.value+" of the URL", withQuery(t, owner, url.Values{s.name: {s.value}}), nil, nil)
 		byRole, byDatabase = append(byRole, "alter role "+role+set), append(byDatabase, "alter database "+database+set)
 		query.Set(s.name, s.value)
 		options = append(options, "-c "+s.name+"="+strings.ReplaceAll(s.value, " ", `\ `))
