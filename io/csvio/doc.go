@@ -26,7 +26,7 @@
 // A first line such as sep=; names the delimiter of its file, and is skipped.
 //
 // WithDialect takes other delimiters, quotes, escapes and comments, lines to skip, files
-// without a header, texts that stand for nothing, trimming and other encodings. A file
+// without a header, null values, trimming and other encodings. A file
 // that was begun with one dialect goes on with it: its fingerprint holds it.
 //
 // # Encodings and compression

@@ -29,8 +29,8 @@ type item struct {
 	lines int
 }
 
-// recordScanner finds where records end. What stands between quotes and
-// newlines is the parser's business.
+// recordScanner finds where records end. The parser takes
+// the records apart.
 //
 // A record that spans several lines and is malformed is its first line only,
 // and the scan resumes on the next line. That takes linear time, although lines are

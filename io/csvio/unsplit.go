@@ -117,7 +117,7 @@ func (sp *splitter) consequence() string {
 		return "nothing of it is loaded: write the file anew"
 	}
 	return fmt.Sprintf("the %d records before that are loaded, and may be damaged too, because a checksum comes after what it is about: "+
-		"write the file anew, and what is there already is not loaded twice", sp.recordsBefore())
+		"write the file anew, and rows that are stored are not stored twice", sp.recordsBefore())
 }
 
 // recordsBefore is how many records the ranges have that were handed on.

@@ -467,7 +467,7 @@ func TestDamagedArchivesTellWhatIsLoaded(t *testing.T) {
 		{
 			"cut off", packed[:len(packed)*2/3],
 			"it ends too early; the 1300 records before that are loaded, and may be damaged too, because a checksum comes after what it is about: " +
-				"write the file anew, and what is there already is not loaded twice",
+				"write the file anew, and rows that are stored are not stored twice",
 		},
 		{"another checksum", string(flipped), "its checksum does not fit what came before; the 1900 records before that are loaded, and may be damaged too"},
 		{"cut off at its beginning", packed[:12], "it ends too early; nothing of it is loaded: write the file anew"},

@@ -67,7 +67,7 @@ func (b *boxed) UnmarshalText(text []byte) error { b.Text = string(text); return
 type goType struct {
 	name string
 	row  reflect.Type
-	// own tells that the type reads and writes text by its own methods.
+	// own is set for a type that reads and writes text by its own methods.
 	own bool
 	// load gives what became of each text: what is stored, or a dead letter.
 	load func(w *world, table string, texts []text) map[int64]fate
@@ -390,7 +390,7 @@ func (w *world) storedIn(table string) map[int64]fate {
 	return fates
 }
 
-// copyEach copies each text by itself into a table.
+// copyEach copies the texts into a table, each with a COPY of its own.
 func (w *world) copyEach(table string, texts []text) map[int64]fate {
 	w.t.Helper()
 	conn, err := w.pool.Acquire(context.Background())
@@ -485,7 +485,7 @@ func TestIntendedDifferencesAreThoseInTheDocs(t *testing.T) {
 	}
 }
 
-// is tells whether a goType is a type or a pointer to it.
+// is reports whether a goType is a type or a pointer to it.
 func (g goType) is(name string) bool { return strings.TrimPrefix(g.name, "*") == name }
 
 // holdsBytes tells whether the type has the text as it is.
